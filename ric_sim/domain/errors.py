@@ -1,0 +1,121 @@
+"""Every error Ricity raises on purpose.
+
+    RicityError
+    |- InvalidInput               the caller's data is unusable; never changes state
+    |  |- UnknownKey              a config key, service, node or policy that does not exist (suggests a near match)
+    |  |- OutOfRange              NaN, negative, overflowing or otherwise impossible amount
+    |  |- InvalidRoute            a path that does not connect, skips a stage, or uses a host as transit
+    |  |- OversizeMessage         more items or bytes than the interface takes
+    |  |- UnsupportedVersion      the two sides speak different protocol versions
+    |  |- UnsupportedMeasurement  a KPM name the node does not offer (lists those it does)
+    |  `- MalformedFile           a city or flow file that does not fit its schema
+    |- Conflict                   valid by itself, but not beside what already holds
+    |  |- FlowIdConflict          the flow id is committed with other contents
+    |  |- CityMismatch            two parts were started with different cities
+    |  `- DuplicateInstance       an xApp instance id that is already attached
+    |- NotFound                   an id that names nothing
+    |- StoreUnreachable           the store does not answer; whether state changed is unknown
+    |- StoreCorrupt               the store's content breaks an invariant
+    |- RicUnreachable             the RIC does not answer
+    |- Overloaded                 a bounded queue is full
+    `- AuditFailed                the log does not prove the invariants
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar, Literal
+
+StateChanged = Literal["no", "yes", "unknown"]
+
+
+class RicityError(Exception):
+    """Base of all. `code` is stable and machine-readable; the message says what was wrong, what was expected, what to do."""
+
+    code: ClassVar[str] = "internal"
+    retryable: ClassVar[bool] = False
+    state_changed: ClassVar[StateChanged] = "no"
+
+
+class InvalidInput(RicityError):
+    code = "invalid_input"
+
+
+class UnknownKey(InvalidInput):
+    code = "unknown_key"
+
+    def __init__(self, kind: str, key: object, known: Iterable[str]) -> None:
+        """`kind` names what was looked up ("service", "profile", ...); `known` are the valid keys."""
+        options = sorted(known)
+        near = difflib.get_close_matches(str(key), options, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {key!r}: expected one of {', '.join(options) or '(none)'}{hint}")
+
+
+class OutOfRange(InvalidInput):
+    code = "out_of_range"
+
+
+class InvalidRoute(InvalidInput):
+    code = "invalid_route"
+
+
+class OversizeMessage(InvalidInput):
+    code = "oversize_message"
+
+
+class UnsupportedVersion(InvalidInput):
+    code = "unsupported_version"
+
+
+class UnsupportedMeasurement(InvalidInput):
+    code = "unsupported_measurement"
+
+
+class MalformedFile(InvalidInput):
+    code = "malformed_file"
+
+
+class Conflict(RicityError):
+    code = "conflict"
+
+
+class FlowIdConflict(Conflict):
+    code = "flow_id_conflict"
+
+
+class CityMismatch(Conflict):
+    code = "city_mismatch"
+
+
+class DuplicateInstance(Conflict):
+    code = "duplicate_instance"
+
+
+class NotFound(RicityError):
+    code = "not_found"
+
+
+class StoreUnreachable(RicityError):
+    code = "store_unreachable"
+    retryable = True
+    state_changed = "unknown"
+
+
+class StoreCorrupt(RicityError):
+    code = "store_corrupt"
+
+
+class RicUnreachable(RicityError):
+    code = "ric_unreachable"
+    retryable = True
+
+
+class Overloaded(RicityError):
+    code = "overloaded"
+    retryable = True
+
+
+class AuditFailed(RicityError):
+    code = "audit_failed"

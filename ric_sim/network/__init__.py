@@ -1,0 +1,1 @@
+"""Topology, traffic days, delays, masks and the routing policies of the city."""
