@@ -1,0 +1,1 @@
+"""What every process of Ricity is built from: settings, logs, errors at the edge, gRPC server, HTTP status port."""

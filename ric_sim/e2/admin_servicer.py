@@ -1,0 +1,76 @@
+"""Views of the termination for the CLI, the console and the manager."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from ric_sim.e2.delivery import Instance
+from ric_sim.e2.ports import XappPort
+from ric_sim.e2.subscriptions import Subscription
+from ric_sim.e2.termination import Termination
+from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, common_pb2
+
+
+class AdminServicer(admin_pb2_grpc.E2AdminServiceServicer):
+    """`E2AdminService`."""
+
+    def __init__(self, termination: Termination) -> None:
+        self._termination = termination
+
+    async def ListNodes(self, request: Any, context: Any) -> admin_pb2.ListNodesResponse:
+        return admin_pb2.ListNodesResponse(nodes=self._termination.inventory.all())
+
+    async def WatchNodes(self, request: Any, context: Any) -> AsyncIterator[admin_pb2.WatchNodesResponse]:
+        async for info in self._termination.inventory.watch():
+            yield admin_pb2.WatchNodesResponse(node=info)
+
+    async def ListSubscriptions(self, request: Any, context: Any) -> admin_pb2.ListSubscriptionsResponse:
+        rows = [self._subscription(s) for s in self._termination.subscriptions.all()]
+        return admin_pb2.ListSubscriptionsResponse(subscriptions=rows)
+
+    async def ListXapps(self, request: Any, context: Any) -> admin_pb2.ListXappsResponse:
+        pools = self._termination.requests.pools
+        rows = [_xapp(instance) for name in sorted(pools) for instance in pools[name].instances]
+        return admin_pb2.ListXappsResponse(xapps=rows)
+
+    async def SetWeight(self, request: admin_pb2.SetWeightRequest, context: Any) -> admin_pb2.SetWeightResponse:
+        count = self._termination.set_weight(request.xapp_name, request.xapp_version, request.weight)
+        return admin_pb2.SetWeightResponse(instances=count)
+
+    async def ListMeasurements(self, request: Any, context: Any) -> admin_pb2.ListMeasurementsResponse:
+        catalogue: dict[str, common_pb2.Measurement] = {}
+        for info in self._termination.inventory.all():
+            for function in info.ran_functions:
+                catalogue.update({measurement.name: measurement for measurement in function.measurements})
+        return admin_pb2.ListMeasurementsResponse(measurements=[catalogue[name] for name in sorted(catalogue)])
+
+    async def GetReports(self, request: admin_pb2.GetReportsRequest, context: Any) -> admin_pb2.GetReportsResponse:
+        reports = self._termination.latest_reports
+        chosen = [reports[key] for key in sorted(reports) if request.ran_name in ("", key[0])]
+        return admin_pb2.GetReportsResponse(reports=chosen)
+
+    def _subscription(self, subscription: Subscription) -> admin_pb2.SubscriptionInfo:
+        if subscription.terms.kind == "report":
+            queues = [subscriber.queued_reports for subscriber in subscription.subscribers if isinstance(subscriber, XappPort)]
+            return subscription.info(lag=max(queues, default=0))
+        requests, services = self._termination.requests, self._termination.city.service_index
+        owners = {requests.owners.get(services[key], "") for key in subscription.terms.items}
+        pools = [requests.pools[name] for name in owners if name in requests.pools]
+        info = subscription.info(lag=sum(pool.queued for pool in pools))
+        info.indications_total = sum(instance.delivered_total for pool in pools for instance in pool.instances)
+        return info
+
+
+def _xapp(instance: Instance) -> admin_pb2.XappInfo:
+    return admin_pb2.XappInfo(
+        xapp_name=instance.xapp_name,
+        xapp_version=instance.version,
+        instance_id=instance.instance_id,
+        weight=instance.weight,
+        window=instance.window,
+        state="draining" if instance.draining else "ready",
+        outstanding=len(instance.outstanding),
+        delivered_total=instance.delivered_total,
+        answered_total=instance.answered_total,
+    )

@@ -1,0 +1,148 @@
+"""The RIC's access to the store: group commit, shared snapshots, and patience with a store that restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from ric_sim.domain.errors import StoreUnreachable
+from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot
+from ric_sim.telemetry import counter, histogram
+
+MAX_COMMITS_PER_CALL = 64
+"""A call holds the store for some 60 microseconds per commit; 64 keep a waiting reader below about 5 ms."""
+
+REMEMBERED_COMMITS = 20_000
+"""Acknowledged commits kept in memory, to give them back to a store that comes up without its last moments."""
+
+_RETRY_S = (0.05, 0.1, 0.2, 0.4)
+
+T = TypeVar("T")
+Callback = Callable[[CommitOutcome], None]
+
+
+class AsyncStore(Protocol):
+    """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines."""
+
+    async def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]: ...
+
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]: ...
+
+    async def snapshot_at(self, now_ms: int) -> Snapshot:
+        """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
+
+    async def lookup(self, flow_id: str) -> CommitOutcome | None: ...
+
+
+class StoreGate:
+    """One per RIC process; every method belongs to its event loop.
+
+    A store that does not answer is asked again for ever: commits are idempotent by flow id, and the time-to-wait of the
+    requests bounds how long anyone waits for it.
+    """
+
+    def __init__(self, store: AsyncStore) -> None:
+        self._store = store
+        self._queue: deque[tuple[CommitRequest, Callback]] = deque()
+        self._wake = asyncio.Event()
+        self._remembered: deque[tuple[int, int, CommitRequest]] = deque(maxlen=REMEMBERED_COMMITS)
+        self._refresh: asyncio.Task[Snapshot] | None = None
+        self._version = 0
+        self._recovery = asyncio.Lock()
+        self._losses = 0
+        self.reachable = True
+        self.now_ms = 0
+        self.latest: Snapshot | None = None
+
+    def see_time(self, now_ms: int) -> None:
+        """Moves emulated time forward; it never runs backwards."""
+        self.now_ms = max(self.now_ms, now_ms)
+
+    def submit(self, request: CommitRequest, callback: Callback) -> None:
+        """Queues a commit; `callback` gets its outcome, in the event loop."""
+        self._queue.append((request, callback))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commits what is queued, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._queue:
+                batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_COMMITS_PER_CALL))]
+                outcomes = await self._commit([request for request, _ in batch])
+                for (_, callback), outcome in zip(batch, outcomes, strict=True):
+                    callback(outcome)
+
+    async def fresh_snapshot(self) -> Snapshot:
+        """A snapshot read after this call was made; callers of one loop turn share one exchange with the store."""
+        if self._refresh is None:
+            self._refresh = asyncio.create_task(self._read_snapshot())
+        return await asyncio.shield(self._refresh)
+
+    async def release(self, flow_ids: Sequence[str]) -> list[bool]:
+        """Gives reservations back before their expiry; False for a flow that holds none."""
+        return await self._persistently(lambda: self._store.release(flow_ids, now_ms=self.now_ms))
+
+    async def lookup(self, flow_id: str) -> CommitOutcome | None:
+        """The outcome of the flow's commit, None if it was never committed."""
+        return await self._persistently(lambda: self._store.lookup(flow_id))
+
+    async def _read_snapshot(self) -> Snapshot:
+        self._refresh = None
+        snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
+        self.latest = snapshot
+        return snapshot
+
+    async def _commit(self, requests: list[CommitRequest]) -> list[CommitOutcome]:
+        started = time.perf_counter()
+        now_ms = self.now_ms
+        outcomes = await self._persistently(lambda: self._store.commit(requests, now_ms=now_ms))
+        histogram("ricity_ric_commit_seconds").observe(time.perf_counter() - started)
+        histogram("ricity_ric_commit_batch_commits").observe(len(requests))
+        for request, outcome in zip(requests, outcomes, strict=True):
+            self._version = max(self._version, outcome.version)
+            if outcome.status == CommitStatus.COMMITTED:
+                self._remembered.append((outcome.version, now_ms, request))
+        return outcomes
+
+    async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Makes the call until the store answers."""
+        while True:
+            losses = self._losses
+            try:
+                return await call()
+            except StoreUnreachable:
+                await self._recover(losses)
+
+    async def _recover(self, losses: int) -> None:
+        """Waits until the store answers and holds every commit it has acknowledged; the first to notice does it for all."""
+        async with self._recovery:
+            if self._losses != losses:
+                return
+            self.reachable = False
+            for delay_s in itertools.chain(_RETRY_S, itertools.repeat(_RETRY_S[-1])):
+                await asyncio.sleep(delay_s)
+                try:
+                    snapshot = await self._store.snapshot_at(0)
+                    await self._give_back(snapshot.version)
+                    break
+                except StoreUnreachable:
+                    continue
+            self._losses += 1
+            self.reachable = True
+            counter("ricity_ric_store_reconnects_total").inc()
+
+    async def _give_back(self, recovered_version: int) -> None:
+        """Commits again, in order, what was acknowledged after the version the store came back with."""
+        if recovered_version >= self._version:
+            return
+        lost = [(now_ms, request) for version, now_ms, request in self._remembered if version > recovered_version]
+        for now_ms, request in lost:
+            (outcome,) = await self._store.commit([request], now_ms=now_ms)
+            self._version = outcome.version
+        counter("ricity_ric_replayed_commits_total").inc(len(lost))

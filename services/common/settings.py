@@ -1,0 +1,52 @@
+"""Wiring of a process, read from `RICITY_*` environment variables. Nothing else reads the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ric_sim.domain.errors import InvalidInput, UnknownKey
+
+_PREFIX = "RICITY_"
+_NOT_SETTINGS = ("RICITY_TEST_",)
+"""Prefixes of variables that steer the test suite, not a process."""
+
+
+class ProcessSettings(BaseSettings):
+    """What every process takes; each adds its own fields. `RICITY_<FIELD>` in upper case sets a field."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="forbid", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address its ports are bound to; 0.0.0.0 in a container.")
+    status_port: int = Field(0, ge=0, le=65535, description="HTTP port of /metrics and health; 0 takes a free one.")
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged.")
+    ready_file: Path | None = Field(None, description="Written once the process takes work: pid and ports as JSON.")
+    die_with_parent: bool = Field(False, description="End when the launcher ends (Linux).")
+
+
+SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
+
+
+def load_settings(cls: type[SettingsT], **overrides: Any) -> SettingsT:
+    """Reads the settings of a process.
+
+    Raises:
+        UnknownKey: a `RICITY_*` variable that the process does not know; names the nearest one.
+        InvalidInput: a value that does not fit; says which variable, what was given and what is expected.
+    """
+    known = {f"{_PREFIX}{name.upper()}" for name in cls.model_fields}
+    for name in os.environ:
+        if name.startswith(_PREFIX) and name not in known and not name.startswith(_NOT_SETTINGS):
+            raise UnknownKey("environment variable", name, known)
+    try:
+        return cls(**overrides)
+    except ValidationError as error:
+        lines = [
+            f"{_PREFIX}{'_'.join(map(str, issue['loc'])).upper()}={issue.get('input')!r}: {issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise InvalidInput("unusable settings: " + "; ".join(lines)) from error

@@ -1,0 +1,101 @@
+"""How the parts of the RIC process are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from ric_sim.e2.admin_servicer import AdminServicer
+from ric_sim.e2.identity import RIC_ID
+from ric_sim.e2.servicers import TerminationServicer, XappServicer
+from ric_sim.e2.store_gate import StoreGate
+from ric_sim.e2.store_servicer import StoreServicer
+from ric_sim.e2.termination import Termination
+from ric_sim.e2.utilisation import UtilisationGauges
+from ric_sim.network.city import City
+from ric_sim.network.city_file import city_to_json, load_city
+from ric_sim.network.montreal import build_city
+from ric_sim.store.async_redis_store import AsyncRedisStore
+from ric_sim.store.base import StoreLayout
+from ric_sim.store.service_owners import StoredServiceOwners
+from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, termination_pb2, termination_pb2_grpc, xapp_pb2, xapp_pb2_grpc
+from ricity.store.v1 import store_pb2, store_pb2_grpc
+from services.common.server import HealthStatus, create_server
+from services.common.status_port import StatusPort
+from services.ric.settings import RicSettings
+
+SERVICE_NAMES = tuple(
+    service.full_name
+    for file in (termination_pb2.DESCRIPTOR, xapp_pb2.DESCRIPTOR, admin_pb2.DESCRIPTOR, store_pb2.DESCRIPTOR)
+    for service in file.services_by_name.values()
+)
+GAUGE_PERIOD_S = 1.0
+STOP_GRACE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningRic:
+    """A RIC that takes work; `grpc_port` and `status_port` are bound."""
+
+    grpc_port: int
+    status_port: int
+    city: City
+    termination: Termination
+    gate: StoreGate
+
+
+@contextlib.asynccontextmanager
+async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
+    """Starts the RIC in this event loop; leaving the context stops it.
+
+    Raises:
+        StoreUnreachable: the store did not answer within `store_patience_s`.
+        CityMismatch: the namespace holds another city.
+    """
+    city = load_city(settings.city_file) if settings.city_file else build_city(settings.profile)
+    status = HealthStatus()
+    async with contextlib.AsyncExitStack() as stack:
+        store = await stack.enter_async_context(
+            AsyncRedisStore(settings.store_url, settings.namespace, patience_s=settings.store_patience_s)
+        )
+        await store.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
+        owners = StoredServiceOwners(settings.store_url, settings.namespace)
+        stack.push_async_callback(owners.aclose)
+        gate = StoreGate(store)
+        termination = Termination(city, gate, ric_id=str(RIC_ID), absent_grace_s=settings.absent_grace_ms / 1000, owners=owners)
+        termination.restore_owners(await owners.load())
+        await gate.fresh_snapshot()
+        background = [asyncio.create_task(gate.run()), asyncio.create_task(_mirror(termination, gate, status))]
+        stack.push_async_callback(_cancel, background)
+        server = create_server(status, SERVICE_NAMES)
+        termination_pb2_grpc.add_E2TerminationServiceServicer_to_server(TerminationServicer(termination), server)
+        xapp_pb2_grpc.add_XappServiceServicer_to_server(XappServicer(termination, city_to_json(city)), server)
+        admin_pb2_grpc.add_E2AdminServiceServicer_to_server(AdminServicer(termination), server)
+        store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(city, gate, store), server)
+        grpc_port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+        await server.start()
+        stack.push_async_callback(server.stop, STOP_GRACE_S)
+        await status.set_ready(ready=True)
+        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: status.ready)
+        stack.callback(status_port.close)
+        yield RunningRic(grpc_port, status_port.port, city, termination, gate)
+        await status.set_ready(ready=False)
+
+
+async def _mirror(termination: Termination, gate: StoreGate, status: HealthStatus) -> None:
+    """Keeps gauges and readiness in step with the state, once a second."""
+    utilisation = UtilisationGauges(gate, termination.city)
+    while True:
+        await asyncio.sleep(GAUGE_PERIOD_S)
+        termination.publish_gauges()
+        utilisation.publish()
+        if status.ready != gate.reachable:
+            await status.set_ready(ready=gate.reachable)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
