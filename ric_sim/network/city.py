@@ -76,6 +76,9 @@ class City:
     services: tuple[ServiceSpec, ...]
     fingerprint: str
 
+    def __repr__(self) -> str:
+        return f"City({self.name}, {self.profile}, {self.fingerprint[:12]})"
+
     @property
     def n_nodes(self) -> int:
         return len(self.node_names)

@@ -28,7 +28,10 @@ class StatusPort:
         self._metrics = make_wsgi_app()
         self._server = make_server(host, port, self._answer, server_class=_Server, handler_class=_QuietHandler)
         self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, name="status-port", daemon=True).start()
+        serve = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="status-port", daemon=True
+        )
+        serve.start()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
