@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from ric_sim.domain.errors import StoreUnreachable
+from ric_sim.domain.errors import NotFound, StoreCorrupt, StoreUnreachable
 from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot
 from ric_sim.telemetry import counter, histogram
 
@@ -57,6 +58,8 @@ class StoreGate:
         self.reachable = True
         self.now_ms = 0
         self.latest: Snapshot | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Gets the error when the store no longer holds what it should; the process must end then."""
 
     def see_time(self, now_ms: int) -> None:
         """Moves emulated time forward; it never runs backwards."""
@@ -94,20 +97,29 @@ class StoreGate:
 
     async def _read_snapshot(self) -> Snapshot:
         self._refresh = None
+        acknowledged = self._version
         snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
+        if snapshot.version < acknowledged:
+            recovered_version = snapshot.version
+            await self._persistently(lambda: self._give_back(recovered_version))
+            snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
+        self._version = max(self._version, snapshot.version)
         self.latest = snapshot
         return snapshot
 
     async def _commit(self, requests: list[CommitRequest]) -> list[CommitOutcome]:
         started = time.perf_counter()
-        now_ms = self.now_ms
+        now_ms, acknowledged = self.now_ms, self._version
         outcomes = await self._persistently(lambda: self._store.commit(requests, now_ms=now_ms))
         histogram("ricity_ric_commit_seconds").observe(time.perf_counter() - started)
         histogram("ricity_ric_commit_batch_commits").observe(len(requests))
+        current = [outcome.version for outcome in outcomes if outcome.status in (CommitStatus.COMMITTED, CommitStatus.ABORTED)]
+        if current and min(current) < acknowledged:
+            await self._persistently(lambda: self._give_back(min(current) - 1))
         for request, outcome in zip(requests, outcomes, strict=True):
-            self._version = max(self._version, outcome.version)
             if outcome.status == CommitStatus.COMMITTED:
                 self._remembered.append((outcome.version, now_ms, request))
+        self._version = max([self._version, *current])
         return outcomes
 
     async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
@@ -117,32 +129,39 @@ class StoreGate:
             try:
                 return await call()
             except StoreUnreachable:
-                await self._recover(losses)
+                await self._wait_for_store(losses)
+            except (NotFound, StoreCorrupt) as error:
+                if not self.failed.done():
+                    self.failed.set_exception(error)
+                raise
 
-    async def _recover(self, losses: int) -> None:
-        """Waits until the store answers and holds every commit it has acknowledged; the first to notice does it for all."""
+    async def _wait_for_store(self, losses: int) -> None:
+        """Returns once the store answers again; the first caller to notice the loss asks for all."""
         async with self._recovery:
             if self._losses != losses:
                 return
             self.reachable = False
             for delay_s in itertools.chain(_RETRY_S, itertools.repeat(_RETRY_S[-1])):
                 await asyncio.sleep(delay_s)
-                try:
-                    snapshot = await self._store.snapshot_at(0)
-                    await self._give_back(snapshot.version)
+                with contextlib.suppress(StoreUnreachable):
+                    await self._store.snapshot_at(0)
                     break
-                except StoreUnreachable:
-                    continue
             self._losses += 1
             self.reachable = True
             counter("ricity_ric_store_reconnects_total").inc()
 
     async def _give_back(self, recovered_version: int) -> None:
-        """Commits again, in order, what was acknowledged after the version the store came back with."""
-        if recovered_version >= self._version:
-            return
-        lost = [(now_ms, request) for version, now_ms, request in self._remembered if version > recovered_version]
-        for now_ms, request in lost:
+        """Commits again, in order, what was acknowledged after the version with which the store came back.
+
+        A store synced once a second may lose its last moments when its machine dies. Commits are idempotent, so doing this
+        twice changes nothing.
+        """
+        kept = [entry for entry in self._remembered if entry[0] <= recovered_version]
+        lost = [entry for entry in self._remembered if entry[0] > recovered_version]
+        renumbered = []
+        for _, now_ms, request in lost:
             (outcome,) = await self._store.commit([request], now_ms=now_ms)
-            self._version = outcome.version
+            renumbered.append((outcome.version, now_ms, request))
+        self._remembered = deque([*kept, *renumbered], maxlen=REMEMBERED_COMMITS)
+        self._version = max((version for version, _, _ in self._remembered), default=recovered_version)
         counter("ricity_ric_replayed_commits_total").inc(len(lost))

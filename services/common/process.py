@@ -42,6 +42,15 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
+async def first_of(stop: asyncio.Event, failed: asyncio.Future[None]) -> None:
+    """Waits for the order to stop; raises what `failed` is given if that comes first."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait((stopping, failed), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if failed.done():
+        failed.result()
+
+
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     """Runs `main` on uvloop; returns the exit code, with a typed error printed as one JSON line."""
     import uvloop

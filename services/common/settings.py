@@ -25,7 +25,7 @@ class ProcessSettings(BaseSettings):
     status_port: int = Field(0, ge=0, le=65535, description="HTTP port of /metrics and health; 0 takes a free one.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged.")
     ready_file: Path | None = Field(None, description="Written once the process takes work: pid and ports as JSON.")
-    die_with_parent: bool = Field(False, description="End when the launcher ends (Linux).")
+    die_with_parent: bool = Field(default=False, description="End when the launcher ends (Linux).")
 
 
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)

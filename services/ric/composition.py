@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from ric_sim.domain.errors import StoreUnreachable
 from ric_sim.e2.admin_servicer import AdminServicer
 from ric_sim.e2.identity import RIC_ID
 from ric_sim.e2.servicers import TerminationServicer, XappServicer
@@ -33,11 +35,16 @@ SERVICE_NAMES = tuple(
 )
 GAUGE_PERIOD_S = 1.0
 STOP_GRACE_S = 2.0
+CALL_PATIENCE_S = 0.2
+"""How long the store's client itself repeats a call; beyond that the gate takes over and readiness shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningRic:
-    """A RIC that takes work; `grpc_port` and `status_port` are bound."""
+    """A RIC that takes work; `grpc_port` and `status_port` are bound.
+
+    When `gate.failed` gets an error, a part that everything depends on has ended, and the process must end, too.
+    """
 
     grpc_port: int
     status_port: int
@@ -57,10 +64,9 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
     city = load_city(settings.city_file) if settings.city_file else build_city(settings.profile)
     status = HealthStatus()
     async with contextlib.AsyncExitStack() as stack:
-        store = await stack.enter_async_context(
-            AsyncRedisStore(settings.store_url, settings.namespace, patience_s=settings.store_patience_s)
-        )
-        await store.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
+        store = AsyncRedisStore(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        await stack.enter_async_context(store)
+        await _create(store, city, patience_s=settings.store_patience_s)
         owners = StoredServiceOwners(settings.store_url, settings.namespace)
         stack.push_async_callback(owners.aclose)
         gate = StoreGate(store)
@@ -68,6 +74,8 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         termination.restore_owners(await owners.load())
         await gate.fresh_snapshot()
         background = [asyncio.create_task(gate.run()), asyncio.create_task(_mirror(termination, gate, status))]
+        for task in background:
+            task.add_done_callback(lambda ended: _report(ended, gate.failed))
         stack.push_async_callback(_cancel, background)
         server = create_server(status, SERVICE_NAMES)
         termination_pb2_grpc.add_E2TerminationServiceServicer_to_server(TerminationServicer(termination), server)
@@ -84,6 +92,19 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         await status.set_ready(ready=False)
 
 
+async def _create(store: AsyncRedisStore, city: City, *, patience_s: float) -> None:
+    """Opens the namespace, waiting for a store that is still starting."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            await store.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
+            return
+        except StoreUnreachable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(CALL_PATIENCE_S)
+
+
 async def _mirror(termination: Termination, gate: StoreGate, status: HealthStatus) -> None:
     """Keeps gauges and readiness in step with the state, once a second."""
     utilisation = UtilisationGauges(gate, termination.city)
@@ -93,6 +114,12 @@ async def _mirror(termination: Termination, gate: StoreGate, status: HealthStatu
         utilisation.publish()
         if status.ready != gate.reachable:
             await status.set_ready(ready=gate.reachable)
+
+
+def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    error = None if ended.cancelled() else ended.exception()
+    if error is not None and not failed.done():
+        failed.set_exception(error)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -21,7 +21,7 @@ async def main() -> None:
     async with running_ric(settings) as ric:
         process.write_ready_file(settings.ready_file, grpc_port=ric.grpc_port, status_port=ric.status_port)
         log.info("ric.ready", grpc_port=ric.grpc_port, profile=ric.city.profile, city=ric.city.fingerprint[:12])
-        await stop.wait()
+        await process.first_of(stop, ric.gate.failed)
         log.info("ric.stopping", open_requests=len(ric.termination.requests))
 
 

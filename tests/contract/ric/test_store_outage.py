@@ -1,0 +1,72 @@
+"""The RIC and a store that goes away and comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+
+import pytest
+
+from ric_sim.domain.errors import NotFound
+from ric_sim.store.audit import audit
+from ric_sim.store.embedded import EmbeddedServer
+from ric_sim.store.redis_store import RedisStore
+from services.ric.composition import running_ric
+from services.ric.settings import RicSettings
+from tests.harness import eventually, route_on_empty_network
+
+
+@pytest.fixture
+def server(tmp_path):
+    with EmbeddedServer(tmp_path / "store") as running:
+        yield running
+
+
+@pytest.fixture
+async def ric(server):
+    async with running_ric(RicSettings(grpc_port=0, store_url=server.url)) as running:
+        yield running
+
+
+async def answer_one(xapp, agent, ric, flow):
+    await agent.raise_requests([flow])
+    await xapp.receive("inserts")
+    await xapp.route(flow.flow_id, route_on_empty_network(ric.city, flow))
+
+
+async def test_commit_under_way_survives_a_restart_of_the_store(server, ric, channel, agent, xapp, flows):
+    server.stop()
+    await agent.raise_requests(flows[:1])
+    await eventually(lambda: not ric.gate.reachable)
+    await asyncio.to_thread(server.start)
+    await xapp.receive("inserts")
+    await xapp.route(flows[0].flow_id, route_on_empty_network(ric.city, flows[0]))
+    (answer,) = await agent.answers(1)
+    assert answer.WhichOneof("outcome") == "applied"
+    assert ric.gate.reachable
+
+
+async def test_acknowledged_commits_the_store_lost_are_given_back(server, ric, channel, agent, xapp, flows, tmp_path):
+    await answer_one(xapp, agent, ric, flows[0])
+    await agent.answers(1)
+    shutil.copytree(tmp_path / "store", tmp_path / "earlier", ignore=shutil.ignore_patterns("*.sock"))
+    await answer_one(xapp, agent, ric, flows[1])
+    await agent.answers(1)
+    before = await ric.gate.fresh_snapshot()
+    server.kill()
+    shutil.rmtree(tmp_path / "store")
+    shutil.copytree(tmp_path / "earlier", tmp_path / "store")
+    await asyncio.to_thread(server.start)
+    after = await ric.gate.fresh_snapshot()
+    assert after.version == before.version
+    assert (after.used == before.used).all()
+    with RedisStore(server.url, "city") as store:
+        assert audit(store).ok
+
+
+async def test_wiped_store_ends_the_process_with_a_typed_error(server, ric, channel, agent, xapp, flows):
+    with RedisStore(server.url, "city") as store:
+        store.drop()
+    await agent.raise_requests(flows[:1])
+    with pytest.raises(NotFound, match="holds no city"):
+        await asyncio.wait_for(ric.gate.failed, 5)
