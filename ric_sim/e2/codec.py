@@ -8,14 +8,19 @@ from ric_sim.domain.errors import OutOfRange, UnknownKey
 from ric_sim.domain.flow import ANY_UPF, Cause, FlowRequest
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitStatus, Snapshot
 from ric_sim.domain.service import Direction
+from ric_sim.e2.store_gate import MAX_TIME_MS
 from ric_sim.network.city import City, NodeKind
 from ricity.e2.v1 import common_pb2
 from ricity.store.v1 import store_pb2
 
 MAX_FLOW_ID_LENGTH = 128
 MAX_BANDWIDTH_KBPS = 100_000_000  # 100 Gbps: no link of a city carries more
-MAX_TIME_MS = 2**40
 MAX_TIME_TO_WAIT_MS = 60_000  # E2AP: w60s
+
+# Plain integers and a dictionary: these run for every request, and enum look-ups would cost more than the checks.
+_DIRECTIONS = {int(direction): direction for direction in Direction}
+_UPLINK = int(Direction.UPLINK)
+_O_RU = int(NodeKind.O_RU)
 
 
 def flow_from_proto(city: City, request: common_pb2.ServiceRequest) -> FlowRequest:
@@ -31,7 +36,8 @@ def flow_from_proto(city: City, request: common_pb2.ServiceRequest) -> FlowReque
     if service >= len(city.services):
         raise UnknownKey("service index", service, (f"{i} ({spec.key})" for i, spec in enumerate(city.services)))
     spec = city.services[service]
-    if request.direction > 1 or Direction(request.direction) not in spec.directions:
+    direction = _DIRECTIONS.get(request.direction)
+    if direction not in spec.directions:
         allowed = ", ".join(f"{int(d)} ({d.name.lower()})" for d in spec.directions)
         raise OutOfRange(f"flow {flow_id}: {spec.key} has direction {allowed}, got {request.direction}")
     _check_amounts(request)
@@ -39,7 +45,7 @@ def flow_from_proto(city: City, request: common_pb2.ServiceRequest) -> FlowReque
     return FlowRequest(
         flow_id,
         service,
-        Direction(request.direction),
+        direction,
         request.ru,
         request.upf,
         request.bandwidth_kbps,
@@ -61,13 +67,13 @@ def _check_amounts(request: common_pb2.ServiceRequest) -> None:
 
 
 def _check_nodes(city: City, request: common_pb2.ServiceRequest) -> None:
-    kinds = city.node_kind
-    if request.ru >= city.n_nodes or kinds[request.ru] != NodeKind.O_RU:
+    nodes = city.node_table
+    if request.ru >= len(nodes) or nodes[request.ru][0] != _O_RU:
         raise OutOfRange(f"flow {request.flow_id}: node {request.ru} is not an O-RU of the city")
-    if request.direction == Direction.UPLINK:
+    if request.direction == _UPLINK:
         if request.upf != ANY_UPF:
             raise OutOfRange(f"flow {request.flow_id}: an uplink flow leaves the UPF open (upf {ANY_UPF}), got {request.upf}")
-    elif not 0 <= request.upf < city.n_nodes or city.upf_service[request.upf] != request.service:
+    elif not 0 <= request.upf < len(nodes) or nodes[request.upf][1] != request.service:
         raise OutOfRange(f"flow {request.flow_id}: node {request.upf} is not a UPF of {city.services[request.service].key}")
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from ric_sim.domain.errors import NotFound, StoreCorrupt, StoreUnreachable
+from ric_sim.domain.errors import NotFound, OutOfRange, StoreCorrupt, StoreUnreachable
 from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot
 from ric_sim.telemetry import counter, histogram
 
@@ -19,6 +19,9 @@ MAX_COMMITS_PER_CALL = 64
 
 REMEMBERED_COMMITS = 20_000
 """Acknowledged commits kept in memory, to give them back to a store that comes up without its last moments."""
+
+MAX_TIME_MS = 2**40
+"""Latest emulated time taken (35 years): a peer's slip must not carry the one clock beyond what the store counts."""
 
 _RETRY_S = (0.05, 0.1, 0.2, 0.4)
 
@@ -62,7 +65,9 @@ class StoreGate:
         """Gets the error when the store no longer holds what it should; the process must end then."""
 
     def see_time(self, now_ms: int) -> None:
-        """Moves emulated time forward; it never runs backwards."""
+        """Moves emulated time forward; it never runs backwards. `OutOfRange` beyond `MAX_TIME_MS`; nothing changed then."""
+        if now_ms > MAX_TIME_MS:
+            raise OutOfRange(f"emulated time {now_ms} ms: expected at most {MAX_TIME_MS}")
         self.now_ms = max(self.now_ms, now_ms)
 
     def submit(self, request: CommitRequest, callback: Callback) -> None:

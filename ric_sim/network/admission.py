@@ -6,18 +6,22 @@ E2 termination all use these numbers. Integers throughout, so that all of them a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ric_sim.domain.errors import InvalidRoute, OutOfRange
 from ric_sim.domain.flow import ANY_UPF, FlowRequest
 from ric_sim.domain.reservation import CommitRequest
 from ric_sim.domain.service import Direction, ServiceSpec
-from ric_sim.network.city import PROCESSING_WEIGHT_PERCENT, City, NodeKind
+from ric_sim.network.city import LAST_HOST_KIND, PROCESSING_WEIGHT_PERCENT, City, NodeKind
 
 MAX_ROUTE_LINKS = 64
 """Longest route the interface takes; the city's own routes have 7 to 30 links."""
 
-_UPLINK_CHAIN = (NodeKind.O_RU, NodeKind.O_DU, NodeKind.O_CU, NodeKind.UPF)
+# Plain integers: comparing enum members costs more than the rest of the walk.
+_UPLINK_CHAIN = tuple(int(kind) for kind in (NodeKind.O_RU, NodeKind.O_DU, NodeKind.O_CU, NodeKind.UPF))
+_DOWNLINK_CHAIN = _UPLINK_CHAIN[::-1]
+_O_RU, _UPF = int(NodeKind.O_RU), int(NodeKind.UPF)
 
 
 def processing_coefficient_ns(spec: ServiceSpec, tier: int, bandwidth_kbps: int) -> int:
@@ -43,28 +47,31 @@ def commit_request(city: City, flow: FlowRequest, links: Sequence[int]) -> Commi
         InvalidRoute: it does not connect, starts or ends elsewhere, skips a stage of the chain, or forwards through a host.
         OutOfRange: a link index that does not exist, or more than `MAX_ROUTE_LINKS` links.
     """
-    hosts, propagation_us = _walk(city, flow, links)
+    route = tuple(links)
+    hosts, propagation_us = _walk(city, flow, route)
     spec = city.services[flow.service]
-    entries: dict[int, int] = {}
-    for link in links:
-        entries[link] = entries.get(link, 0) + flow.bandwidth_kbps
+    bandwidth_kbps, n_links = flow.bandwidth_kbps, city.n_links
+    entries = dict.fromkeys(route, bandwidth_kbps)
+    if len(entries) < len(route):
+        entries = {link: bandwidth_kbps * count for link, count in Counter(route).items()}
     terms = []
     for node in hosts:
-        tier = int(city.node_kind[node])
-        resource = city.n_links + node
-        entries[resource] = flow.bandwidth_kbps * spec.compute_ucore_per_kbps[tier]
-        coefficient_ns = processing_coefficient_ns(spec, tier, flow.bandwidth_kbps)
+        tier, _, nominal_ucores = city.node_table[node]
+        demand_ucores = bandwidth_kbps * spec.compute_ucore_per_kbps[tier]
+        if demand_ucores:
+            entries[n_links + node] = demand_ucores
+        coefficient_ns = processing_coefficient_ns(spec, tier, bandwidth_kbps)
         if coefficient_ns:
-            terms.append((resource, coefficient_ns, int(city.compute_nominal_ucores[node])))
+            terms.append((n_links + node, coefficient_ns, nominal_ucores))
     return CommitRequest(
         flow_id=flow.flow_id,
         service=flow.service,
         expiry_ms=flow.end_ms,
         budget_us=spec.latency_budget_us,
         propagation_us=propagation_us,
-        entries=tuple((resource, amount) for resource, amount in entries.items() if amount),
+        entries=tuple(entries.items()),
         hosts=tuple(terms),
-        route=tuple(links),
+        route=route,
     )
 
 
@@ -73,21 +80,21 @@ def _walk(city: City, flow: FlowRequest, links: Sequence[int]) -> tuple[list[int
     if not 1 <= len(links) <= MAX_ROUTE_LINKS:
         raise OutOfRange(f"flow {flow.flow_id}: a route has 1 to {MAX_ROUTE_LINKS} links, got {len(links)}")
     uplink = flow.direction == Direction.UPLINK
-    chain = _UPLINK_CHAIN if uplink else _UPLINK_CHAIN[::-1]
+    chain = _UPLINK_CHAIN if uplink else _DOWNLINK_CHAIN
     node = flow.ru if uplink else flow.upf
     hosts = [node]
     propagation_us = 0
+    table, n_links = city.link_table, city.n_links
     for link in links:
-        if not 0 <= link < city.n_links:
-            raise OutOfRange(f"flow {flow.flow_id}: link {link} does not exist, the city has links 0 to {city.n_links - 1}")
-        source, target, latency_us, kind = city.link_table[link]
+        if not 0 <= link < n_links:
+            raise OutOfRange(f"flow {flow.flow_id}: link {link} does not exist, the city has links 0 to {n_links - 1}")
+        source, target, latency_us, kind = table[link]
         if source != node:
-            raise InvalidRoute(
-                f"flow {flow.flow_id}: link {link} leaves {city.node_names[source]} but the route stands at {city.node_names[node]}"
-            )
+            at, stands = city.node_names[source], city.node_names[node]
+            raise InvalidRoute(f"flow {flow.flow_id}: link {link} leaves {at} but the route stands at {stands}")
         node = target
         propagation_us += latency_us
-        if kind.is_host:
+        if kind <= LAST_HOST_KIND:
             _check_host(city, flow, node, chain, stage=len(hosts))
             hosts.append(node)
     if len(hosts) != len(chain) or node != hosts[-1]:
@@ -97,13 +104,15 @@ def _walk(city: City, flow: FlowRequest, links: Sequence[int]) -> tuple[list[int
     return hosts, propagation_us
 
 
-def _check_host(city: City, flow: FlowRequest, node: int, chain: Sequence[NodeKind], *, stage: int) -> None:
+def _check_host(city: City, flow: FlowRequest, node: int, chain: Sequence[int], *, stage: int) -> None:
     """Hosts never forward transit traffic: one may be entered only to run the chain's next function there."""
-    name = city.node_names[node]
-    if stage >= len(chain) or city.node_kind[node] != chain[stage]:
-        expected = chain[stage].name if stage < len(chain) else "nothing more"
-        raise InvalidRoute(f"flow {flow.flow_id}: the route enters {name} where {expected} comes next")
-    if chain[stage] == NodeKind.O_RU and node != flow.ru:
-        raise InvalidRoute(f"flow {flow.flow_id}: the route ends at {name}, not at {city.node_names[flow.ru]}")
-    if chain[stage] == NodeKind.UPF and not (city.upf_service[node] == flow.service and flow.upf in (ANY_UPF, node)):
-        raise InvalidRoute(f"flow {flow.flow_id}: {name} does not serve {city.services[flow.service].key}")
+    kind, upf_service, _ = city.node_table[node]
+    if stage >= len(chain) or kind != chain[stage]:
+        expected = NodeKind(chain[stage]).name if stage < len(chain) else "nothing more"
+        raise InvalidRoute(f"flow {flow.flow_id}: the route enters {city.node_names[node]} where {expected} comes next")
+    if kind == _O_RU and node != flow.ru:
+        raise InvalidRoute(
+            f"flow {flow.flow_id}: the route ends at {city.node_names[node]}, not at {city.node_names[flow.ru]}"
+        )
+    if kind == _UPF and not (upf_service == flow.service and flow.upf in (ANY_UPF, node)):
+        raise InvalidRoute(f"flow {flow.flow_id}: {city.node_names[node]} does not serve {city.services[flow.service].key}")

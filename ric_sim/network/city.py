@@ -35,6 +35,10 @@ class NodeKind(IntEnum):
         return self <= NodeKind.UPF
 
 
+LAST_HOST_KIND = int(NodeKind.UPF)
+"""Kinds up to this one are hosts."""
+
+
 @dataclass(frozen=True, eq=False)
 class City:
     """One city under one profile. All arrays are read-only; N nodes, E directed links, D the largest out-degree.
@@ -105,11 +109,17 @@ class City:
         return {spec.key: index for index, spec in enumerate(self.services)}
 
     @cached_property
-    def link_table(self) -> tuple[tuple[int, int, int, NodeKind], ...]:
-        """Per link: source, target, latency in microseconds, kind of the target; plain Python for scalar walks."""
-        kinds = [NodeKind(kind) for kind in self.node_kind.tolist()]
-        rows = zip(self.link_src.tolist(), self.link_dst.tolist(), self.link_latency_us.tolist(), strict=True)
-        return tuple((source, target, latency_us, kinds[target]) for source, target, latency_us in rows)
+    def link_table(self) -> tuple[tuple[int, int, int, int], ...]:
+        """Per link: source, target, latency in microseconds, `NodeKind` of the target; plain integers for scalar walks."""
+        targets = self.link_dst.tolist()
+        kinds = self.node_kind[self.link_dst].tolist()
+        return tuple(zip(self.link_src.tolist(), targets, self.link_latency_us.tolist(), kinds, strict=True))
+
+    @cached_property
+    def node_table(self) -> tuple[tuple[int, int, int], ...]:
+        """Per node: `NodeKind`, service index of a UPF or -1, nominal compute in micro-cores; plain integers."""
+        columns = (self.node_kind.tolist(), self.upf_service.tolist(), self.compute_nominal_ucores.tolist())
+        return tuple(zip(*columns, strict=True))
 
     def nodes_of(self, kind: NodeKind) -> npt.NDArray[np.int32]:
         """Indices of all nodes of a kind, ascending."""
