@@ -10,7 +10,8 @@ from grpc_reflection.v1alpha import reflection
 
 from services.common.errors import ErrorInterceptor
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+"""A city file of the largest size taken (docs/city.md) fits."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
