@@ -1,24 +1,27 @@
 """Every error Ricity raises on purpose.
 
-    RicityError
-    |- InvalidInput               the caller's data is unusable; never changes state
-    |  |- UnknownKey              a config key, service, node or policy that does not exist (suggests a near match)
-    |  |- OutOfRange              NaN, negative, overflowing or otherwise impossible amount
-    |  |- InvalidRoute            a path that does not connect, skips a stage, or uses a host as transit
-    |  |- OversizeMessage         more items or bytes than the interface takes
-    |  |- UnsupportedVersion      the two sides speak different protocol versions
-    |  |- UnsupportedMeasurement  a KPM name the node does not offer (lists those it does)
-    |  `- MalformedFile           a city or flow file that does not fit its schema
-    |- Conflict                   valid by itself, but not beside what already holds
-    |  |- FlowIdConflict          the flow id is committed with other contents
-    |  |- CityMismatch            two parts were started with different cities
-    |  `- DuplicateInstance       an xApp instance id that is already attached
-    |- NotFound                   an id that names nothing
-    |- StoreUnreachable           the store does not answer; whether state changed is unknown
-    |- StoreCorrupt               the store's content breaks an invariant
-    |- RicUnreachable             the RIC does not answer
-    |- Overloaded                 a bounded queue is full
-    `- AuditFailed                the log does not prove the invariants
+RicityError
+|- InvalidInput               the caller's data is unusable; never changes state
+|  |- UnknownKey              a config key, service, node or policy that does not exist (suggests a near match)
+|  |- OutOfRange              NaN, negative, overflowing or otherwise impossible amount
+|  |- InvalidRoute            a path that does not connect, skips a stage, or uses a host as transit
+|  |- OversizeMessage         more items or bytes than the interface takes
+|  |- UnsupportedVersion      the two sides speak different protocol versions
+|  |- UnsupportedMeasurement  a KPM name the node does not offer (lists those it does)
+|  |- RefusedByRic            a registration or subscription the RIC does not admit (its cause says why)
+|  `- MalformedFile           a city or flow file that does not fit its schema
+|- Conflict                   valid by itself, but not beside what already holds
+|  |- FlowIdConflict          the flow id is committed with other contents
+|  |- CityMismatch            two parts were started with different cities
+|  `- DuplicateInstance       an xApp instance id that is already attached
+|- NotFound                   an id that names nothing
+|  `- LogTrimmed              the store's log no longer holds the records asked for
+|- StoreUnreachable           the store does not answer; whether state changed is unknown
+|- StoreCorrupt               the store's content breaks an invariant
+|- RicUnreachable             the RIC does not answer
+|- Overloaded                 a bounded queue is full
+|- DeploymentFailed           a process of the local deployment does not start, or keeps dying
+`- AuditFailed                the log does not prove the invariants
 """
 
 from __future__ import annotations
@@ -73,6 +76,10 @@ class UnsupportedMeasurement(InvalidInput):
     code = "unsupported_measurement"
 
 
+class RefusedByRic(InvalidInput):
+    code = "refused_by_ric"
+
+
 class MalformedFile(InvalidInput):
     code = "malformed_file"
 
@@ -97,6 +104,10 @@ class NotFound(RicityError):
     code = "not_found"
 
 
+class LogTrimmed(NotFound):
+    code = "log_trimmed"
+
+
 class StoreUnreachable(RicityError):
     code = "store_unreachable"
     retryable = True
@@ -115,6 +126,10 @@ class RicUnreachable(RicityError):
 class Overloaded(RicityError):
     code = "overloaded"
     retryable = True
+
+
+class DeploymentFailed(RicityError):
+    code = "deployment_failed"
 
 
 class AuditFailed(RicityError):

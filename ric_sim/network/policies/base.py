@@ -34,6 +34,10 @@ class Plan:
         return self.cause == Cause.NONE
 
 
+NO_ROUTE_CAPACITY = Plan((), Cause.NO_ROUTE_CAPACITY, 0)
+NO_ROUTE_LATENCY = Plan((), Cause.NO_ROUTE_LATENCY, 0)
+
+
 class RoutingPolicy(Protocol):
     """Stateless between calls but for its own random stream (seeded at construction)."""
 

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 from ric_sim.domain.errors import InvalidInput, OutOfRange, UnknownKey
-from ric_sim.domain.flow import ANY_UPF, Cause
+from ric_sim.domain.flow import ANY_UPF, Cause, FlowRequest
+from ric_sim.domain.service import Direction
 from ric_sim.envs.evaluate import evaluate
+from ric_sim.network import kernels_chain, kernels_layered, kernels_walk
 from ric_sim.network.admission import commit_request, host_processing_us
+from ric_sim.network.montreal import build_city
 from ric_sim.network.policies import POLICIES, make_policy, near_host_ms, warm_up
 from tests.unit.network.policies.cities import diamond, downlink, idle, loaded, node, route_names, uplink, zigzag
 
@@ -118,9 +121,15 @@ def test_widest_shortest_takes_the_less_loaded_of_two_hosts(city):
     assert " du-near " in _route(city, "widest-shortest", loaded(city, du_far=0.7, south__west=0.5), downlink(city))
 
 
-def test_least_loaded_spares_the_fullest_resource(city):
-    used = loaded(city, north__west=0.4, du_far=0.6)
+def test_least_loaded_looks_at_the_fullest_link_only(city):
+    """South is the longer way and fuller in sum, but its fullest link is less full than that of north."""
+    used = loaded(city, north__west=0.5, east__south=0.45, south__west=0.45, du_far=0.6)
     assert _route(city, "least-loaded", used, downlink(city, bandwidth_kbps=1000)) == SOUTH
+
+
+def test_least_loaded_looks_at_the_fuller_of_host_and_link(city):
+    used = loaded(city, du_near=0.5, west__du_near=0.5, du_far=0.6)
+    assert " du-near " in _route(city, "least-loaded", used, downlink(city, bandwidth_kbps=1000))
 
 
 def test_exponential_prices_weigh_load_against_latency(city):
@@ -216,9 +225,14 @@ def test_requests_that_the_city_cannot_know_are_refused(name, broken, city):
         make_policy(name, city).plan(idle(city), broken(city))
 
 
-def test_an_uplink_request_may_name_its_upf(city):
-    flow = replace(uplink(city), upf=node(city, "upf-iot"))
-    assert _route(city, "cspf", idle(city), flow) == _route(city, "cspf", idle(city), uplink(city))
+@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"random"}))
+def test_an_uplink_request_may_name_its_upf(name):
+    city = build_city()
+    iot = city.service_index["iot"]
+    policy = make_policy(name, city)
+    for upf in np.flatnonzero(city.upf_service == iot).tolist():
+        flow = FlowRequest("up", iot, Direction.UPLINK, 7, upf, 100_000, 1, arrival_ms=0, holding_ms=1)
+        assert city.link_dst[policy.plan(idle(city), flow).links[-1]] == upf
 
 
 def test_unknown_names_are_refused_with_a_suggestion(city):
@@ -253,8 +267,6 @@ def test_every_policy_bears_its_name_and_a_summary(city):
 
 
 def test_warming_up_leaves_the_kernels_compiled(city):
-    from ric_sim.network import kernels_chain, kernels_layered, kernels_walk
-
     warm_up(city)
     kernels = [kernels_chain.open_hosts, kernels_layered.latency_to_go, kernels_layered.cheapest_route]
     kernels += [kernels_layered.overused_link, kernels_walk.valid_actions, kernels_walk.action_nearest_to_end]
