@@ -1,0 +1,112 @@
+"""The resource store on a Redis-protocol server, for an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, TypeVar
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot
+from ric_sim.store.base import StoreLayout
+from ric_sim.store.codec import Counters, StoreImage
+from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
+
+T = TypeVar("T")
+
+
+class AsyncRedisStore:
+    """`RedisStore` with the same methods as coroutines; concurrent calls each take a connection of the pool.
+
+    Arguments, errors and resending are as in `RedisStore`.
+    """
+
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+        self.url = check_url(url)
+        self.namespace = namespace
+        self._procedures = StoreProcedures(namespace)
+        self._errors = TranslatedErrors(address_of(url))
+        backoff, retries = retry_plan(patience_s)
+        self._client = redis.asyncio.Redis.from_url(url, retry=Retry(backoff, retries), **connection_options())
+        self._client.response_callbacks.clear()
+
+    async def create(self, layout: StoreLayout) -> None:
+        await self._run(self._procedures.create(layout))
+
+    async def layout(self) -> StoreLayout:
+        """The layout the namespace was created with; `NotFound` if it was not."""
+        return await self._run(self._procedures.layout())
+
+    async def snapshot(self) -> Snapshot:
+        return await self._run(self._procedures.snapshot())
+
+    async def snapshot_at(self, now_ms: int) -> Snapshot:
+        """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
+        return await self._run(self._procedures.snapshot_at(now_ms))
+
+    async def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
+        return await self._run(self._procedures.commit(requests, now_ms))
+
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
+        return await self._run(self._procedures.release(flow_ids, now_ms))
+
+    async def advance(self, now_ms: int) -> int:
+        return await self._run(self._procedures.advance(now_ms))
+
+    async def lookup(self, flow_id: str) -> CommitOutcome | None:
+        return await self._run(self._procedures.lookup(flow_id))
+
+    async def changes(self, *, after_version: int = -1, block_ms: int | None = None) -> AsyncIterator[Change]:
+        """As `RedisStore.changes`; waiting for news does not hold up the loop."""
+        after_version = max(after_version, -1)
+        while page := await self._run(self._procedures.changes_page(after_version, block_ms)):
+            for change in page:
+                yield change
+            after_version = page[-1].version
+
+    async def counters(self) -> Counters:
+        """Commits by outcome, releases and expiries since the namespace was created."""
+        return await self._run(self._procedures.counters())
+
+    async def image(self) -> StoreImage:
+        """Everything the namespace holds at one moment, for the audit."""
+        return await self._run(self._procedures.image())
+
+    async def drop(self) -> None:
+        """Deletes the namespace. Not part of normal operation: the log goes with it."""
+        await self._run(self._procedures.drop())
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+    async def __aenter__(self) -> AsyncRedisStore:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()
+
+    async def _run(self, procedure: Procedure[T]) -> T:
+        with self._errors:
+            try:
+                step = next(procedure)
+                while True:
+                    step = procedure.send(await self._perform(step))
+            except StopIteration as done:
+                return done.value
+
+    async def _perform(self, step: Step) -> Any:
+        if isinstance(step, ScriptCall):
+            try:
+                return await self._client.execute_command(*step.by_hash)
+            except redis.exceptions.NoScriptError:
+                return await self._client.execute_command(*step.by_source)
+        if isinstance(step, Command):
+            return await self._client.execute_command(*step.parts)
+        async with self._client.pipeline(transaction=True) as pipeline:
+            for command in step.commands:
+                pipeline.execute_command(*command)
+            return await pipeline.execute()

@@ -1,0 +1,134 @@
+"""The resource store on a Redis-protocol server, synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from types import TracebackType
+from typing import Any, TypeVar
+
+import redis
+from redis.retry import Retry
+
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot
+from ric_sim.store.base import StoreLayout
+from ric_sim.store.codec import Counters, StoreImage
+from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
+
+T = TypeVar("T")
+
+
+class RedisStore:
+    """`ResourceStore` over one connection to Redis or Valkey, made at the first call. For one thread.
+
+    A call whose connection breaks is sent again until `patience_s` has passed, then raises `StoreUnreachable`. Commits
+    are idempotent, so that is safe; a `release` or `advance` that was sent twice takes effect once, but its answer may
+    miss what the first sending did.
+
+    Args:
+        url: redis://host:port/db, rediss://..., or unix:///path.
+        namespace: 1 to 64 of A-Z a-z 0-9 . _ -; one run of one city.
+        patience_s: how long to try to reach the server again; covers a restart of a local one.
+    """
+
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+        self.url = check_url(url)
+        self.namespace = namespace
+        self._procedures = StoreProcedures(namespace)
+        self._errors = TranslatedErrors(address_of(url))
+        self._patience_s = patience_s
+
+    def create(self, layout: StoreLayout) -> None:
+        self._run(self._procedures.create(layout))
+
+    def layout(self) -> StoreLayout:
+        """The layout the namespace was created with; `NotFound` if it was not."""
+        return self._run(self._procedures.layout())
+
+    def snapshot(self) -> Snapshot:
+        return self._run(self._procedures.snapshot())
+
+    def snapshot_at(self, now_ms: int) -> Snapshot:
+        """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
+        return self._run(self._procedures.snapshot_at(now_ms))
+
+    def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
+        return self._run(self._procedures.commit(requests, now_ms))
+
+    def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
+        return self._run(self._procedures.release(flow_ids, now_ms))
+
+    def advance(self, now_ms: int) -> int:
+        return self._run(self._procedures.advance(now_ms))
+
+    def lookup(self, flow_id: str) -> CommitOutcome | None:
+        return self._run(self._procedures.lookup(flow_id))
+
+    def changes(self, *, after_version: int = -1, block_ms: int | None = None) -> Iterator[Change]:
+        """The log in order, from the record after `after_version`.
+
+        Args:
+            block_ms: at the end of the log wait this long (wall clock) for the next record; None ends there.
+        Raises:
+            LogTrimmed: the next record is no longer there; take a new snapshot and follow from its version.
+        """
+        after_version = max(after_version, -1)
+        while page := self._run(self._procedures.changes_page(after_version, block_ms)):
+            yield from page
+            after_version = page[-1].version
+
+    def counters(self) -> Counters:
+        """Commits by outcome, releases and expiries since the namespace was created."""
+        return self._run(self._procedures.counters())
+
+    def image(self) -> StoreImage:
+        """Everything the namespace holds at one moment, for the audit."""
+        return self._run(self._procedures.image())
+
+    def drop(self) -> None:
+        """Deletes the namespace. Not part of normal operation: the log goes with it."""
+        self._run(self._procedures.drop())
+
+    def close(self) -> None:
+        """Closes the connection; the next call makes a new one."""
+        if (client := self.__dict__.pop("_client", None)) is not None:
+            client.close()
+
+    def __enter__(self) -> RedisStore:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    @cached_property
+    def _client(self) -> redis.Redis:
+        backoff, retries = retry_plan(self._patience_s)
+        # Its pool would cost a commit 10 us more; a connection of its own it makes at once, hence not in __init__.
+        client = redis.Redis.from_url(
+            self.url, retry=Retry(backoff, retries), single_connection_client=True, **connection_options()
+        )
+        client.response_callbacks.clear()
+        return client
+
+    def _run(self, procedure: Procedure[T]) -> T:
+        with self._errors:
+            try:
+                step = next(procedure)
+                while True:
+                    step = procedure.send(self._perform(step))
+            except StopIteration as done:
+                return done.value
+
+    def _perform(self, step: Step) -> Any:
+        if isinstance(step, ScriptCall):
+            try:
+                return self._client.execute_command(*step.by_hash)
+            except redis.exceptions.NoScriptError:
+                return self._client.execute_command(*step.by_source)
+        if isinstance(step, Command):
+            return self._client.execute_command(*step.parts)
+        with self._client.pipeline(transaction=True) as pipeline:
+            for command in step.commands:
+                pipeline.execute_command(*command)
+            return pipeline.execute()
