@@ -134,22 +134,29 @@ class XappPort(Port):
         return not is_full
 
     async def messages(self) -> AsyncIterator[xapp_pb2.AttachResponse]:
-        """What to send, until closed. Outcomes go before new work; every batch of work brings a snapshot read just then."""
+        """What to send, until closed."""
         async for _ in self._turns():
-            while self._messages:
-                yield self._messages.popleft()
-            if self._outcomes:
-                yield await self._outcome_batch()
-            while self.instance is not None and self.instance.backlog and self.instance.room:
-                yield await self._insert_batch(self.instance)
-            while self._reports:
-                reports = [self._reports.popleft() for _ in range(min(len(self._reports), MAX_REPORTS_PER_MESSAGE))]
-                yield xapp_pb2.AttachResponse(reports=xapp_pb2.ReportIndications(reports=reports))
-            if (sequence := self._take_keep_alive()) is not None:
-                yield xapp_pb2.AttachResponse(keep_alive=xapp_pb2.KeepAliveNotice(sequence=sequence))
-            if self._is_drained() and not self.drain_announced:
-                self.drain_announced = True
-                yield xapp_pb2.AttachResponse(drain=xapp_pb2.DrainNotice())
+            while (message := await self._next()) is not None:
+                yield message
+
+    async def _next(self) -> xapp_pb2.AttachResponse | None:
+        """The most urgent message. Outcomes go before new work: the peer must know of its free places before they are filled."""
+        instance = self.instance
+        if self._messages:
+            return self._messages.popleft()
+        if self._outcomes:
+            return await self._outcome_batch()
+        if instance is not None and instance.backlog and instance.room:
+            return await self._insert_batch(instance)
+        if self._reports:
+            reports = [self._reports.popleft() for _ in range(min(len(self._reports), MAX_REPORTS_PER_MESSAGE))]
+            return xapp_pb2.AttachResponse(reports=xapp_pb2.ReportIndications(reports=reports))
+        if (sequence := self._take_keep_alive()) is not None:
+            return xapp_pb2.AttachResponse(keep_alive=xapp_pb2.KeepAliveNotice(sequence=sequence))
+        if self._is_drained() and not self.drain_announced:
+            self.drain_announced = True
+            return xapp_pb2.AttachResponse(drain=xapp_pb2.DrainNotice())
+        return None
 
     def _is_drained(self) -> bool:
         instance = self.instance

@@ -46,7 +46,7 @@ class RequestBook:
 
     def receive(self, origin: Origin, batch: termination_pb2.InsertBatch) -> None:
         """Takes requests in. A request already waiting (sent again after a lost association) is only re-addressed."""
-        self._gate.see_time(batch.now_ms)
+        self._gate.see_time(max([batch.now_ms, *(request.arrival_ms for request in batch.requests)]))
         for request in batch.requests:
             waiting = self._pending.get(request.flow_id)
             if waiting is not None:

@@ -112,6 +112,13 @@ def histogram(name: str) -> Histogram:
     return _create(name, "histogram")
 
 
+def declare(component: str) -> None:
+    """Creates every metric of a process at its start, so that what has not happened yet is exported as 0 and not as a gap."""
+    for spec in registry().values():
+        if spec.component == component:
+            _create(spec.name, spec.kind)
+
+
 @cache
 def _create(name: str, kind: str) -> Any:
     spec = registry().get(name)

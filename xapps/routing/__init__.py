@@ -1,0 +1,1 @@
+"""The routing xApps: one folder, one process per service, any routing policy."""

@@ -1,0 +1,94 @@
+# The only doorway to the project: `make help`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Options of `make run`; anything else the command takes goes into ARGS: make run ARGS="--seed 7 --keep"
+PROFILE ?= paper
+DAY ?= test
+POLICY ?= cspf
+SPEED ?= max
+ARGS ?=
+# The interpreter that makes .venv: 3.11 or 3.12; empty: the first that fits
+PYTHON ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+PYTEST := $(BIN)/pytest
+COMPOSE := docker compose
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+
+.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench new-xapp clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make .venv with the pinned libraries (the other targets do it by themselves)
+
+$(READY): pyproject.toml constraints.txt
+	@python=; for candidate in $(or $(PYTHON),python3.11 python3.12 python3); do \
+	  if $$candidate -c '$(FITS)' 2>/dev/null; then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then \
+	  echo "make: no usable interpreter ($(or $(PYTHON),tried python3.11, python3.12, python3)): Ricity needs Python 3.11 or 3.12" >&2; \
+	  echo "make: with venv and pip. On Debian: apt install python3.11 python3.11-venv. Another place: make PYTHON=/path/to/python3.11" >&2; \
+	  exit 1; fi; \
+	echo "setting up .venv with $$($$python --version) (a minute or two, once)"; \
+	$$python -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@echo "compiling the planners' kernels (once)"; $(BIN)/python -m ric_sim.network.policies
+	@touch $@
+
+run: $(READY)  ## the whole city day through the live system; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N
+	@$(BIN)/ricity run --profile $(PROFILE) --day $(DAY) --policy $(POLICY) --speed $(SPEED) $(ARGS)
+
+test: test-fast test-e2e test-compose  ## every test; those with containers need a Docker engine
+
+test-fast: $(READY)  ## unit and contract tests
+	$(PYTEST) tests/unit tests/contract -n 2
+
+test-e2e: $(READY)  ## whole deployments as local processes: the day, kill -9, restarts
+	$(PYTEST) tests/e2e --ignore tests/e2e/compose
+
+test-compose: $(READY)  ## whole deployments as containers
+	$(PYTEST) tests/e2e/compose
+
+check: $(READY)  ## format, lint, types, import contracts, protocol files, drift of generated files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	cd proto && ../$(BIN)/buf lint
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && proto/generate.sh "$$fresh" && \
+	  diff -r -x __pycache__ proto/gen "$$fresh" || { echo "proto/gen differs from proto/ricity: run 'make proto' and commit" >&2; exit 1; }
+	$(BIN)/python -m ric_sim.telemetry.dashboard --check
+	@if command -v promtool >/dev/null; then promtool check rules charts/alerts/ricity.rules.yml && promtool test rules charts/alerts/tests.yml; \
+	  else echo "no promtool here: the compose tests check the alert rules"; fi
+
+format: $(READY)  ## lay out the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+up:  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
+	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
+
+down:  ## stop and remove the containers and what they stored
+	$(COMPOSE) --profile tools down --volumes --remove-orphans
+
+logs:  ## follow the containers' logs
+	$(COMPOSE) logs --follow --tail 50
+
+proto: $(READY)  ## generate proto/gen from proto/ricity
+	proto/generate.sh
+
+charts: $(READY)  ## generate the dashboard and the alert rules from ric_sim/telemetry/registry.yaml
+	$(BIN)/python -m ric_sim.telemetry.dashboard
+
+bench: $(READY)  ## the published figures, each with its reference from the same run
+	@$(BIN)/ricity bench store && $(BIN)/ricity bench e2 && $(BIN)/ricity bench loop
+
+new-xapp: $(READY)  ## a new xApp from the template: NAME=load_balancer
+	@$(BIN)/python -m xapps.sdk.new_xapp "$(NAME)"
+
+clean:  ## remove .venv, caches and run outputs
+	rm -rf .venv runs build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""The CLI's connection to a running RIC: where it is, and what to do when it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, TypeVar
+
+import grpc
+import typer
+
+from ric_sim.domain.errors import InvalidInput, NotFound, RicityError, RicUnreachable
+from ricity.e2.v1 import admin_pb2_grpc
+from services.common.server import CHANNEL_OPTIONS
+
+DEFAULT_RIC = "127.0.0.1:50051"
+TIMEOUT_S = 5.0
+
+RicOption = Annotated[str, typer.Option("--ric", envvar="RICITY_RIC", help="Address of the RIC, host:port.", show_default=True)]
+
+T = TypeVar("T")
+
+_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
+}
+
+
+@contextmanager
+def admin_stub(ric: str) -> Iterator[Any]:
+    """A stub of E2AdminService.
+
+    Raises:
+        InvalidInput: `ric` is not host:port.
+        RicUnreachable: nothing answers there; says how to start a RIC.
+    """
+    with grpc.insecure_channel(check_address(ric), options=CHANNEL_OPTIONS) as channel:
+        yield admin_pb2_grpc.E2AdminServiceStub(channel)
+
+
+def ask(ric: str, call: Callable[[Any], T]) -> T:
+    """One call on the RIC's admin service, its errors as ours."""
+    with admin_stub(ric) as stub, translated_errors(ric):
+        return call(stub)
+
+
+@contextmanager
+def translated_errors(ric: str) -> Iterator[None]:
+    """gRPC's errors inside, ours outside."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        status, details = error.code(), error.details()
+        kind = _ERRORS.get(status, RicityError)
+        if kind is RicUnreachable:
+            raise RicUnreachable(
+                f"no RIC answers at {ric} ({details}): start one with `ricity run --keep` or `docker compose up -d`, "
+                "or name another with --ric host:port or RICITY_RIC"
+            ) from error
+        raise kind(f"the RIC at {ric} answered {status.name}: {details}") from error
+
+
+def check_address(ric: str) -> str:
+    """`ric` itself; `InvalidInput` unless it is host:port."""
+    host, _, port = ric.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise InvalidInput(f"--ric {ric!r}: expected host:port, e.g. {DEFAULT_RIC}")
+    return ric

@@ -1,0 +1,1 @@
+"""A whole deployment as local processes: what to start, keeping it alive, playing a day on it, stopping it."""

@@ -1,0 +1,48 @@
+"""What the store says after the day: the audit, its counters, and whether it agrees with the nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ric_sim.domain.reservation import Change, ChangeKind
+from ric_sim.network.city import City
+from ric_sim.network.traffic import Day
+from ric_sim.store.audit import audit
+from ric_sim.store.base import StoreLayout
+from ric_sim.store.codec import Counters
+from ric_sim.store.redis_store import RedisStore
+from services.cli.report.ledger import DayLedger
+from services.cli.report.summary import StoreFindings
+
+
+def examine_store(store: RedisStore, city: City, day: Day, ledger: DayLedger) -> tuple[StoreFindings, list[Change]]:
+    """Audits the namespace and compares its log with the nodes' ledger; also returns the log."""
+    report = audit(store, StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
+    changes = list(store.changes())
+    without_commit, without_acceptance = disagreements(changes, day, ledger)
+    counters = store.counters()
+    findings = StoreFindings(
+        commits_ok=counters.committed,
+        aborts_by_cause=aborts_by_cause(counters),
+        violations=[str(violation) for violation in report.violations],
+        accepted_without_commit=without_commit,
+        commit_without_acceptance=without_acceptance,
+    )
+    return findings, changes
+
+
+def disagreements(changes: Sequence[Change], day: Day, ledger: DayLedger) -> tuple[int, int]:
+    """Flows that the nodes carry without a reservation that was held, and reservations held that they do not carry."""
+    committed = {change.flow_id for change in changes if change.kind == ChangeKind.COMMIT}
+    given_back = {change.flow_id for change in changes if change.kind == ChangeKind.RELEASE}
+    held = committed - given_back
+    carried = {day.flow_id(index) for index in np.flatnonzero(ledger.accepted).tolist()}
+    return len(carried - held), len(held - carried)
+
+
+def aborts_by_cause(counters: Counters) -> dict[str, int]:
+    """Label of the first violated constraint -> aborted commits."""
+    prefix = "aborted_"
+    return {name.removeprefix(prefix): value for name, value in counters._asdict().items() if name.startswith(prefix)}

@@ -1,0 +1,49 @@
+"""`ricity xapp`: the xApp instances attached to a running RIC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from ricity.e2.v1 import admin_pb2
+from services.cli.admin import DEFAULT_RIC, TIMEOUT_S, RicOption, ask
+from services.cli.output import JsonOption, emit, table
+
+app = typer.Typer(help="xApps attached to a running RIC.", no_args_is_help=True)
+
+_COLUMNS = ("<xApp", "<version", "<instance", "<state", "weight", "window", "outstanding", "delivered", "answered")
+
+
+@app.callback()
+def group() -> None:
+    """xApps attached to a running RIC."""
+
+
+@app.command("list")
+def list_xapps(ric: RicOption = DEFAULT_RIC, as_json: JsonOption = False) -> None:
+    """List the attached xApp instances with version, weight, state and what they hold.
+
+    Example:
+
+      ricity xapp list --json
+    """
+    found = ask(ric, lambda stub: stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=TIMEOUT_S)).xapps
+    rows = [xapp_row(info) for info in found]
+    cells = [tuple(row.values()) for row in rows]
+    emit({"xapps": rows}, as_json=as_json, people=lambda: table(f"xApps at {ric}", _COLUMNS, cells))
+
+
+def xapp_row(info: Any) -> dict[str, Any]:
+    """One instance as JSON-ready fields, in the order of the table."""
+    return {
+        "xapp_name": info.xapp_name,
+        "xapp_version": info.xapp_version,
+        "instance_id": info.instance_id,
+        "state": info.state,
+        "weight": info.weight,
+        "window": info.window,
+        "outstanding": info.outstanding,
+        "delivered_total": info.delivered_total,
+        "answered_total": info.answered_total,
+    }

@@ -1,0 +1,137 @@
+"""One compose project under test: up, looked at from outside, broken on purpose, and always taken down again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+import urllib.parse
+import urllib.request
+import uuid
+from pathlib import Path
+
+import grpc
+
+from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
+
+ROOT = Path(__file__).resolve().parents[3]
+FREE_PORTS = {"RIC_PORT": "0", "PROMETHEUS_PORT": "0", "GRAFANA_PORT": "0"}
+COMMAND_TIMEOUT_S = 300
+_PAUSE = threading.Event()
+
+
+def command(*words, env=None, timeout_s=COMMAND_TIMEOUT_S):
+    """Runs a program in the project's folder; returns its stdout, raises with both outputs when it fails."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RICITY_")} | (env or {})
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert done.returncode == 0, f"{' '.join(words)} exited {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def eventually(look, *, within_s, every_s=0.1):
+    """What `look` returns as soon as it is true; an assertion that still fails at the end is raised."""
+    end_s = time.monotonic() + within_s
+    while True:
+        try:
+            if found := look():
+                return found
+            failure = AssertionError(f"{look} was still {found!r} after {within_s} s")
+        except (AssertionError, OSError, grpc.RpcError) as error:
+            failure = error
+        if time.monotonic() > end_s:
+            raise failure
+        _PAUSE.wait(every_s)
+
+
+class Stack:
+    """`docker compose` with a project name and ports of its own."""
+
+    def __init__(self, *, files=("docker-compose.yml",), **settings):
+        """`settings` are the variables that docker-compose.yml takes, e.g. PROFILE."""
+        self.project = f"ricity-test-{uuid.uuid4().hex[:8]}"
+        self._files = [word for file in files for word in ("-f", str(file))]
+        self._env = {"HEALTH_INTERVAL": "1s", **FREE_PORTS, **settings}
+
+    def compose(self, *words, timeout_s=COMMAND_TIMEOUT_S):
+        return command("docker", "compose", *self._files, "-p", self.project, *words, env=self._env, timeout_s=timeout_s)
+
+    def up(self, *services):
+        self.compose("up", "-d", "--wait", "--wait-timeout", "180", *services)
+
+    def down(self):
+        self.compose("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "3")
+
+    def ricity(self, *words):
+        """The JSON that a command line beside the deployment prints."""
+        return json.loads(self.compose("run", "--rm", "-T", "cli", "ricity", *words, "--json"))
+
+    def containers(self):
+        """`docker inspect` of every container, by service."""
+        names = self.compose("ps", "--all", "--quiet").split()
+        rows = json.loads(command("docker", "inspect", *names))
+        return {row["Config"]["Labels"]["com.docker.compose.service"]: row for row in rows}
+
+    def container(self, service):
+        return self.containers()[service]
+
+    def address(self, service, port):
+        """host:port on this machine of a published port."""
+        return self.compose("port", service, str(port)).strip()
+
+    def get(self, service, port, path):
+        with urllib.request.urlopen(f"http://{self.address(service, port)}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def kill_9(self, service):
+        """Ends the main process of a container as a crash would: from outside, without a word to Docker."""
+        os.kill(self.container(service)["State"]["Pid"], signal.SIGKILL)
+
+    def cut_off(self, service):
+        """Takes the container off the network that it shares with the RIC."""
+        command("docker", "network", "disconnect", f"{self.project}_default", self.container(service)["Id"])
+
+    def put_back(self, service):
+        command("docker", "network", "connect", "--alias", service, f"{self.project}_default", self.container(service)["Id"])
+
+    def admin(self):
+        """A stub of the RIC's admin service; close the channel that comes with it."""
+        channel = grpc.insecure_channel(self.address("ric", 50051))
+        return admin_pb2_grpc.E2AdminServiceStub(channel), channel
+
+    def metrics(self, service):
+        """The text of a part's /metrics, asked for inside its container."""
+        ask = "exec 3<>/dev/tcp/127.0.0.1/9100; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
+        return self.compose("exec", "-T", service, "bash", "-c", ask).partition("\n\n")[2]
+
+    def prometheus(self, path, **parameters):
+        """`data` of an answer of Prometheus' HTTP interface."""
+        answer = self.get("prometheus", 9090, f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
+        assert answer["status"] == "success", answer
+        return answer["data"]
+
+
+def ready_instance(stub, xapp):
+    """The id of the one ready instance of an xApp, None while there is none."""
+    found = stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=2).xapps
+    ids = [info.instance_id for info in found if info.xapp_name == xapp and info.state == "ready"]
+    return ids[0] if ids else None
+
+
+def sample_sum(text, name, **labels):
+    """Sum over the samples of a metric in a /metrics text, those with the given labels."""
+    wanted = {f'{key}="{value}"' for key, value in labels.items()}
+    rows = re.findall(rf"^{name}(?:\{{([^}}]*)\}})? (\S+)$", text, flags=re.MULTILINE)
+    return sum(float(value) for found, value in rows if wanted <= set(found.split(",")))
+
+
+def answers(stack, **labels):
+    """How many requests have their final record at the nodes, of the outcome or service in `labels`."""
+    return sample_sum(stack.metrics("nodes"), "ricity_nodes_answers_total", **labels)
+
+
+def gos_by_service(stack):
+    """Grade of Service of each service so far, 0 to 1, as the nodes count it."""
+    rows = re.findall(r'^ricity_nodes_gos_ratio\{service="(\w+)"\} (\S+)$', stack.metrics("nodes"), flags=re.MULTILINE)
+    return {service: float(value) for service, value in rows}

@@ -1,0 +1,13 @@
+"""What the xApp takes from its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from xapps.sdk.settings import XappSettings
+
+
+class TemplateSettings(XappSettings):
+    """`RICITY_<FIELD>` in upper case sets a field."""
+
+    summary_reports: int = Field(16, ge=1, description="Reports between two summaries in the log.")
