@@ -127,6 +127,7 @@ async def bidi(n: int) -> dict[str, float]:
 async def _echoes(channel: grpc.aio.Channel, n: int) -> dict[str, float]:
     stream = channel.stream_stream(_ECHO)()
     waiting: list[asyncio.Future[None]] = []
+    writing = asyncio.Lock()  # a stream takes one write at a time
 
     async def read() -> None:
         while await stream.read() is not grpc.aio.EOF:
@@ -134,8 +135,9 @@ async def _echoes(channel: grpc.aio.Channel, n: int) -> dict[str, float]:
 
     async def echo() -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.append(answer)
-        await stream.write(bytes(PAYLOAD_BYTES))
+        async with writing:
+            waiting.append(answer)
+            await stream.write(bytes(PAYLOAD_BYTES))
         await answer
 
     reader = asyncio.create_task(read())

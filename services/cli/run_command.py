@@ -28,7 +28,7 @@ def run(
     max_flows: Annotated[int | None, typer.Option(help="Play only the first N requests.", rich_help_panel=_THE_DAY)] = None,
     speed: Annotated[str, typer.Option(help="max, or emulated seconds per second.", rich_help_panel=_THE_DAY)] = "max",
     rate: Annotated[float | None, typer.Option(help="Requests per second instead.", rich_help_panel=_THE_DAY)] = None,
-    in_flight: Annotated[int, typer.Option(help="Most requests open at speed max.", rich_help_panel=_THE_DAY)] = 24,
+    in_flight: Annotated[int, typer.Option(help="Most requests open at speed max.", rich_help_panel=_THE_DAY)] = 6,
     policy: Annotated[str, typer.Option(help="Of all routing xApps.", rich_help_panel=_THE_SYSTEM)] = "cspf",
     replans: Annotated[int, typer.Option(help="New plans after an aborted commit.", rich_help_panel=_THE_SYSTEM)] = 1,
     store: Annotated[str, typer.Option(help="embedded, or redis://host:port/db.", rich_help_panel=_THE_SYSTEM)] = "embedded",
@@ -92,6 +92,7 @@ def run(
         for line in failed:
             error_console.print(f"[bold red]failed:[/] {line}", highlight=False)
         if keep and not result.summary["interrupted"]:
+            error_console.print(f"left running, RIC at {deployment.ric}; Ctrl-C stops it", highlight=False)
             deployment.keep()
     if result.summary["interrupted"]:
         raise typer.Exit(EXIT_INTERRUPTED)

@@ -23,7 +23,7 @@ class NodesSettings(ProcessSettings):
     max_flows: int | None = Field(None, ge=1, description="Play only so many flows of the day.")
     speed: Literal["max"] | float = Field("max", description="max: as fast as answers come; else emulated seconds per second.")
     rate: float | None = Field(None, gt=0, le=100_000, description="Requests per wall second, whatever their arrival times.")
-    in_flight: int = Field(24, ge=1, le=4096, description="Most requests outstanding at speed max.")
+    in_flight: int = Field(6, ge=1, le=4096, description="Most requests outstanding at speed max.")
     time_to_wait_ms: int = Field(10_000, ge=1, le=60_000, description="How long a request waits for its answer, wall time.")
     wait_for_services: bool = Field(default=False, description="Begin the day once every service has a subscriber.")
     exit_when_done: bool = Field(default=False, description="End with the day; otherwise stay, for reports.")

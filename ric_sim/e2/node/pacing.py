@@ -16,7 +16,7 @@ MAX_SKEW_MS = 60_000
 """At speed max no request is raised while one that arrived this much earlier (emulated) is still unanswered. About the
 mean holding time of most services: a request held up by its xApp is answered while its flow would still be alive."""
 
-_GROUPS = 4
+_GROUPS = 3
 """`MaxPace` raises when a quarter of its window is free: a message costs several times what a request in it costs."""
 
 _STEERING = 1 / 64

@@ -43,7 +43,7 @@ class RunOptions:
     store: str = EMBEDDED
     city: Path | None = None
     flows: Path | None = None
-    in_flight: int = 24
+    in_flight: int = 6
     replans: int = 1
     max_flows: int | None = None
     ric_port: int = 0

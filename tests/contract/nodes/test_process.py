@@ -87,6 +87,7 @@ async def test_a_day_is_played_to_its_end_and_written_down(ric, start, tmp_path)
         assert (ledger["n_links"] >= 5).all()
         assert (np.diff(ledger["raised_us"]) >= 0).all()
     assert read(tmp_path / "ready.json")["agent_id"] == ric.setups[0].agent_id
+    assert ric.batches[-1].now_ms == max(request.arrival_ms + request.holding_ms for request in ric.received)
 
 
 async def test_sigterm_in_the_middle_of_a_day_leaves_a_whole_ledger(ric, start, tmp_path):

@@ -76,6 +76,20 @@ async def test_reports_go_on_when_nothing_arrives(ric, play):
     assert means[1:5] == [10.0, 10.0, 0.0, 0.0]
 
 
+async def test_after_a_reconnect_only_what_the_ric_then_holds_is_reported(ric, play):
+    ric.subscriptions.append(report_subscription(2, ["RRC.ConnMean"], period_ms=1000))
+    day = uniform_day(1)
+    nodes = play(day, SpeedPace(day, speed=100))
+    await eventually(lambda: ric.reports)
+    await ric.kill()
+    await eventually(lambda: not nodes.association.is_up)
+    ric.subscriptions[1] = report_subscription(9, ["RRC.ConnMean"], period_ms=1000)
+    ric.reports = []
+    await ric.start()
+    await eventually(lambda: len(ric.reports) >= 8)
+    assert {report.subscription_id for report in ric.reports} == {9}
+
+
 @pytest.mark.parametrize(
     ("subscription", "cause", "detail"),
     [

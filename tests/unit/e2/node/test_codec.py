@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ric_sim.domain.errors import InvalidInput
@@ -43,6 +43,7 @@ def test_a_flow_id_of_the_day_is_found(index):
     assert codec.flow_index(DAY, DAY.flow_id(index)) == index
 
 
+@settings(deadline=None)
 @given(
     st.one_of(st.text(), st.from_regex(r"day-[0-9]{0,14}"), st.sampled_from(["day-000012", "day-12", "day-+00001", "day-00000١"]))
 )

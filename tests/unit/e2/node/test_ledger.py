@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ric_sim.domain.flow import Cause
@@ -74,6 +74,7 @@ def test_an_answer_for_nobody_is_counted(index):
     assert (ledger.unknown, ledger.n_settled) == (1, 0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-1, N), st.sampled_from([APPLIED, REJECTED, BY_RIC, BY_NODE])), max_size=40))
 def test_every_request_has_at_most_one_record_and_every_answer_is_accounted_for(answers):
     ledger = new_ledger()

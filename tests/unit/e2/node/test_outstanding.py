@@ -53,6 +53,14 @@ def test_after_a_loss_exactly_the_unanswered_are_sent_again():
     assert [(request.index, request.resent) for request in outstanding.release(everything).to_send] == [(1, True), (2, True)]
 
 
+def test_what_is_answered_after_a_loss_is_not_sent_again():
+    outstanding = three_requests()
+    outstanding.release(everything)
+    outstanding.association_lost()
+    outstanding.remove(1)
+    assert indices(outstanding.release(everything).to_send) == [0, 2]
+
+
 def test_a_request_is_known_to_the_ric_once_it_was_sent():
     outstanding = three_requests()
     assert not outstanding.remove(1).known_to_ric

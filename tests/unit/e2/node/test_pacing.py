@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ric_sim.e2.node.pacing import MaxPace, Progress, RatePace, SpeedPace
@@ -69,6 +69,7 @@ def test_emulated_time_is_that_of_the_requests_being_decided():
     assert abs(sum(in_the_middle) / len(in_the_middle)) < 1000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 23), max_size=300))
 def test_emulated_time_never_runs_back_nor_beyond_what_was_raised(order):
     pace = MaxPace(uniform_day(400), in_flight=24)

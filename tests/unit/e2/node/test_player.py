@@ -240,7 +240,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(actions, st.sampled_from(["max", "speed", "rate"]))
 def test_whatever_happens_every_request_ends_in_exactly_one_record(script, kind):
     day = uniform_day(12, spacing_ms=500)

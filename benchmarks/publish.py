@@ -1,0 +1,185 @@
+"""Measures everything docs/results.md shows and writes the page from what the commands printed.
+
+    make results                      all of it, some 15 minutes on two cores
+    make results ONLY=eval,live       some of it; the rest of the page keeps its last outputs
+    python -m benchmarks.publish --render    the page alone, from the outputs in docs/results/
+
+Every number on the page comes from a JSON file beside it, and every file from the command named above its table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+OUTPUTS = ROOT / "docs" / "results"
+PAGE = ROOT / "docs" / "results.md"
+PROFILES = ("paper", "congested", "stress")
+SERVICES = ("ar", "gaming", "industry", "iot", "video", "voip")
+
+COMMANDS = {
+    "eval": f"eval routing --policy all --profile {','.join(PROFILES)} --day test --json",
+    "live": "run --profile paper --day test --policy cspf --json --out {scratch}/run",
+    "store": "bench store --json",
+    "e2": "bench e2 --json",
+    "loop": "bench loop --json",
+}
+
+_INTRO = """# Results
+
+Written by `make results` from the outputs in [docs/results](results/); nothing here is typed in by hand. All on two shared cores,
+so ratios within one table mean more than absolute times.
+"""
+
+
+def measure(names: Iterable[str]) -> None:
+    """Runs the commands and keeps their outputs."""
+    OUTPUTS.mkdir(exist_ok=True)
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="ricity-results-") as scratch:
+            command = COMMANDS[name].format(scratch=scratch)
+            print(f"ricity {COMMANDS[name]}", file=sys.stderr, flush=True)
+            done = subprocess.run([ROOT / ".venv/bin/ricity", *command.split()], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise SystemExit(f"ricity {command}: exit code {done.returncode}")
+        output = json.loads(done.stdout)
+        output.pop("out", None)
+        (OUTPUTS / f"{name}.json").write_text(json.dumps(output, indent=1) + "\n")
+
+
+def render() -> str:
+    """The page, from the outputs that are there."""
+    sections = [_INTRO]
+    for name, write in _SECTIONS.items():
+        path = OUTPUTS / f"{name}.json"
+        if path.exists():
+            sections.append(f"{write(json.loads(path.read_text()))}\n")
+    return "\n".join(sections)
+
+
+def _eval(output: dict[str, Any]) -> str:
+    rows = output["evaluations"]
+    lines = [
+        _heading("Routing policies, in-process", "eval"),
+        "Grade of Service on the test day, %; latency is the mean of accepted flows.",
+    ]
+    for profile in PROFILES:
+        mine = [row for row in rows if row["profile"] == profile]
+        lines.append(f"\n**{profile}**, {mine[0]['requests']:,} requests\n")
+        table = [
+            [
+                row["policy"],
+                f"**{100 * row['gos']:.2f}**",
+                *(f"{100 * row['gos_by_service'][key]:.1f}" for key in SERVICES),
+                " / ".join(f"{row['latency_ms_by_service'][key]:.1f}" for key in SERVICES),
+                f"{row['wall_s']:.1f}",
+            ]
+            for row in sorted(mine, key=lambda row: -row["gos"])
+        ]
+        lines.append(_table(["policy", "GoS", *SERVICES, "latency ms, same order", "s"], table))
+    return "\n".join(lines)
+
+
+def _live(output: dict[str, Any]) -> str:
+    facts = [
+        ["requests, accepted", f"{output['requests']:,}, {output['accepted']:,}"],
+        ["GoS", f"{100 * output['gos']:.2f} %"],
+        ["wall time, start-up", f"{output['wall_s']:.1f} s, {output['start_up_s']:.1f} s"],
+        ["decisions per second", f"{output['decisions_per_s']:.0f}"],
+        [
+            "decision p50, p99 (loaded: as fast as answers come)",
+            f"{output['decision_ms']['p50']} ms, {output['decision_ms']['p99']} ms",
+        ],
+        ["commits ok, aborted", f"{output['commits']['ok']:,}, {output['commits']['aborted']:,}"],
+        [
+            "answered twice, forgotten, default actions",
+            f"{output['answered_twice']}, {output['forgotten']}, {output['defaulted']}",
+        ],
+        ["memory of the whole deployment, peak", f"{output['memory_mb_peak']:.0f} MB"],
+        ["audit", "passed" if output["audit"]["ok"] else "FAILED"],
+        ["commit", f"`{output['git_commit']}`"],
+    ]
+    services = _table(
+        ["service", "GoS %", "latency ms"],
+        [[key, f"{100 * output['gos_by_service'][key]:.2f}", f"{output['latency_ms_by_service'][key]:.2f}"] for key in SERVICES],
+    )
+    return "\n".join([_heading("The day, live", "live"), _table(["figure", "value"], facts), "", services])
+
+
+def _bench(title: str, name: str) -> Callable[[dict[str, Any]], str]:
+    def write(output: dict[str, Any]) -> str:
+        rows = [
+            [
+                row["name"],
+                f"{row['value']:g} {row['unit']}",
+                f"{row['reference_value']:g} ({row['reference']})",
+                f"{row['ratio']:g}",
+                row.get("goal", ""),
+            ]
+            for row in output["figures"]
+        ]
+        return "\n".join([_heading(title, name), _table(["figure", "value", "reference, same run", "ratio", "goal"], rows)])
+
+    return write
+
+
+def _loop(output: dict[str, Any]) -> str:
+    head = _bench("The loop: live against in-process, and staleness", "loop")(output)
+    rows = [
+        [
+            str(row["in_flight"]),
+            str(row["replans"]),
+            f"{100 * row['gos']:.2f}",
+            f"{row['lost_points']:.2f}",
+            f"{100 * row['simulated_gos']:.2f}",
+            f"{row['aborted_commits']:,}",
+            f"{row['decisions_per_s']:.0f}",
+        ]
+        for row in output["staleness"]
+    ]
+    columns = ["in flight", "re-plans", "GoS live %", "points lost", "in-process study %", "aborted", "decisions/s"]
+    return f"{head}\n\nStaleness in the busy hours, live, with and without a re-plan after an abort:\n\n{_table(columns, rows)}"
+
+
+_SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "eval": _eval,
+    "live": _live,
+    "e2": _bench("One decision, INSERT to CONTROL", "e2"),
+    "loop": _loop,
+    "store": _bench("The resource store", "store"),
+}
+
+
+def _heading(title: str, name: str) -> str:
+    command = COMMANDS[name].replace(" --out {scratch}/run", "")
+    return f"## {title}\n\n`.venv/bin/ricity {command}` → [{name}.json](results/{name}.json)\n"
+
+
+def _table(columns: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure and write docs/results.md.")
+    parser.add_argument("--only", default=",".join(COMMANDS), help=f"some of: {', '.join(COMMANDS)}")
+    parser.add_argument("--render", action="store_true", help="measure nothing, write the page from the outputs that are there")
+    options = parser.parse_args()
+    names = [name for name in options.only.split(",") if name]
+    unknown = sorted(set(names) - set(COMMANDS))
+    if unknown:
+        raise SystemExit(f"unknown: {', '.join(unknown)}; expected some of {', '.join(COMMANDS)}")
+    if not options.render:
+        measure(names)
+    PAGE.write_text(render())
+
+
+if __name__ == "__main__":
+    main()
