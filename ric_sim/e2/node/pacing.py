@@ -17,7 +17,7 @@ MAX_SKEW_MS = 60_000
 mean holding time of most services: a request held up by its xApp is answered while its flow would still be alive."""
 
 _GROUPS = 3
-"""`MaxPace` raises when a quarter of its window is free: a message costs several times what a request in it costs."""
+"""`MaxPace` raises when a third of its window is free: a message costs several times what a request in it costs."""
 
 _STEERING = 1 / 64
 """How fast `MaxPace` steers its clock: requests of correction per request of distance, per answer."""

@@ -21,7 +21,7 @@ def test_at_speed_max_the_window_fills_at_once():
     assert pace.due(at(8, 0, 8), 0.0) == 8
 
 
-def test_at_speed_max_requests_are_raised_in_groups_of_a_quarter_of_the_window():
+def test_at_speed_max_requests_are_raised_in_groups_of_a_third_of_the_window():
     pace = MaxPace(DAY, in_flight=8)
     assert pace.due(at(8, 1, 7), 0.0) == 8
     assert pace.due(at(8, 2, 6), 0.0) == 10
