@@ -19,9 +19,6 @@ mean holding time of most services: a request held up by its xApp is answered wh
 _GROUPS = 3
 """`MaxPace` raises when a third of its window is free: a message costs several times what a request in it costs."""
 
-_STEERING = 1 / 64
-"""How fast `MaxPace` steers its clock: requests of correction per request of distance, per answer."""
-
 PACED_OUTSTANDING = 4096
 """Most requests outstanding on a paced day; the next ones get the default action QUEUE_FULL."""
 
@@ -49,9 +46,6 @@ class Pace(Protocol):
     def due(self, progress: Progress, wall_s: float) -> int:
         """Flows [0, due) may be raised by now; at least `progress.raised`."""
 
-    def answered(self, index: int) -> None:
-        """The RIC's answer to flow `index` has come."""
-
     def emulated_ms(self, progress: Progress, wall_s: float) -> int:
         """Emulated time; never runs back."""
 
@@ -65,10 +59,10 @@ class Pace(Protocol):
 class MaxPace:
     """As fast as answers come: at most `in_flight` requests outstanding, raised strictly in order of arrival.
 
-    Emulated time is the arrival time of the requests that are being decided just now, so that a reservation expires when
-    the flows decided beside it arrive: with the newest arrival as time the city would look emptier than it is, with the
-    oldest unanswered one fuller. The clock finds its place between the two by steering the mean distance to the answers'
-    own arrivals to zero. A pause of the RIC is a pause of the city.
+    Emulated time is the arrival of the newest request raised, as on a clock that runs by itself. The others in the window
+    are decided late by that clock, in a city that looks a little emptier than it was when they arrived: the price of
+    playing hours in seconds, small while the window is (docs/results.md shows it by window). With a window of one, a live
+    day equals the in-process evaluation. A pause of the RIC is a pause of the city.
 
     When one service gets no answers, the others go on until that service's requests fill the window or the oldest is
     `max_skew_ms` behind; then the day waits, at the longest for the time-to-wait of the oldest. Letting the others run
@@ -84,15 +78,11 @@ class MaxPace:
         self._arrival_ms: list[int] = day.arrival_ms.tolist()
         self._max_skew_ms = max_skew_ms
         self._group = max(1, in_flight // _GROUPS)
-        self._ahead = 0.0
-        self._now_index = 0
 
     def start(self, wall_s: float) -> None:
         """Nothing to note: this clock is driven by answers."""
 
     def due(self, progress: Progress, wall_s: float) -> int:
-        # Due is asked for once per turn, before anything is sent: the time the RIC is told then holds until the next turn.
-        self._now_index = max(self._now_index, min(progress.settled + int(self._ahead), progress.raised - 1))
         room = self.max_outstanding - progress.n_outstanding
         if room < self._group:
             return progress.raised
@@ -102,12 +92,8 @@ class MaxPace:
             due += 1
         return due
 
-    def answered(self, index: int) -> None:
-        distance = index - self._now_index
-        self._ahead = min(max(0.0, self._ahead + _STEERING * distance), float(self.max_outstanding))
-
     def emulated_ms(self, progress: Progress, wall_s: float) -> int:
-        return self._arrival_ms[self._now_index] if self._arrival_ms else 0
+        return self._arrival_ms[max(progress.raised - 1, 0)] if self._arrival_ms else 0
 
     def horizon_ms(self, progress: Progress, wall_s: float) -> int:
         if not self._arrival_ms:
@@ -138,9 +124,6 @@ class SpeedPace:
         arrived = int(np.searchsorted(self._arrival_ms, self.emulated_ms(progress, wall_s), side="right"))
         return max(progress.raised, arrived)
 
-    def answered(self, index: int) -> None:
-        """Nothing to note: this clock runs by itself."""
-
     def emulated_ms(self, progress: Progress, wall_s: float) -> int:
         return self._first_ms + max(0, int((wall_s - self._start_s) * self._ms_per_s))
 
@@ -169,9 +152,6 @@ class RatePace:
     def due(self, progress: Progress, wall_s: float) -> int:
         elapsed = int((wall_s - self._start_s) * self._rate) + 1
         return max(progress.raised, min(elapsed, len(self._arrival_ms)))
-
-    def answered(self, index: int) -> None:
-        """Nothing to note: this clock runs by itself."""
 
     def emulated_ms(self, progress: Progress, wall_s: float) -> int:
         return self._arrival_ms[max(progress.raised - 1, 0)] if self._arrival_ms else 0

@@ -230,8 +230,6 @@ class DayPlayer:
         request = self.outstanding.remove(index)
         self.outages.settled(self._service[index], at_s, by_ric=not settlement.by_node)
         self._metrics.count(self._service[index], settlement, decision_s=at_s - self.ledger.sent_us[index] / 1e6)
-        if settlement.decided:
-            self.pace.answered(index)
         if settlement.by_node:
             self._give_up(index, request)
         raised, settled, _ = self._progress

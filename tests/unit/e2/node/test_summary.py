@@ -84,7 +84,7 @@ def test_progress_says_where_the_day_stands(played):
         "outstanding": 4,
         "gos": 0.25,
         "decisions_per_s": 2.0,
-        "now_ms": 0,
+        "now_ms": 7000,
         "wall_s": 2.0,
         "connected": True,
         "done": False,
