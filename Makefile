@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench new-xapp clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,9 @@ charts: $(READY)  ## generate the dashboard and the alert rules from ric_sim/tel
 
 bench: $(READY)  ## the published figures, each with its reference from the same run
 	@$(BIN)/ricity bench store && $(BIN)/ricity bench e2 && $(BIN)/ricity bench loop
+
+results: $(READY)  ## measure all that docs/results.md shows and write it (some 15 minutes); ONLY=live,eval,store,e2,loop
+	@$(BIN)/python -m benchmarks.publish $(if $(ONLY),--only $(ONLY))
 
 new-xapp: $(READY)  ## a new xApp from the template: NAME=load_balancer
 	@$(BIN)/python -m xapps.sdk.new_xapp "$(NAME)"

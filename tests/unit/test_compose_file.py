@@ -58,8 +58,12 @@ def test_images_are_the_official_ones_and_ours_is_built_once():
 
 def test_the_start_is_gated_by_health():
     assert PARTS["ric"]["depends_on"] == {"store": {"condition": "service_healthy"}}
-    for name in (*XAPPS, "nodes", "cli"):
+    for name in (*XAPPS, "nodes"):
         assert PARTS[name]["depends_on"] == {"ric": {"condition": "service_healthy"}}
+
+
+def test_the_command_line_never_touches_what_it_looks_at():
+    assert "depends_on" not in PARTS["cli"]
 
 
 def test_ports_are_bound_to_this_machine_and_can_be_moved():

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import generate_latest
 
 from ric_sim.domain.errors import UnknownKey
-from ric_sim.telemetry import counter, gauge, histogram, registry
+from ric_sim.telemetry import counter, declare, gauge, histogram, registry
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("ric_sim", "services", "xapps")
@@ -59,6 +60,13 @@ def test_a_metric_is_created_once_with_what_was_declared():
     made = counter("ricity_ric_answers_total")
     assert counter("ricity_ric_answers_total") is made
     assert made._labelnames == registry()["ricity_ric_answers_total"].labels
+
+
+@pytest.mark.parametrize("component", sorted(COMPONENTS))
+def test_a_process_exports_what_it_declares_before_anything_happened(component):
+    declare(component)
+    exported = dict(re.findall(r"^# TYPE (ricity_\w+) (\w+)$", generate_latest().decode(), flags=re.MULTILINE))
+    assert {name: spec.kind for name, spec in OURS.items() if spec.component == component}.items() <= exported.items()
 
 
 def test_an_undeclared_name_or_another_kind_is_refused():
