@@ -148,10 +148,10 @@ def _loop(output: dict[str, Any]) -> str:
     return f"{head}\n\n{_STALENESS}\n{_table(columns, rows)}"
 
 
-_STALENESS = """Staleness in the busy hours, live, with and without a re-plan after an abort. A negative loss is no gain of ours: at
-speed max the emulated clock shows the newest arrival, so the requests decided beside it see a city a little emptier than the
-one they came to, the more the wider the window. A window of one is exact, the default of six stays within 0.3 points over the
-whole day; wider windows are for throughput, not for figures.
+_STALENESS = """Staleness in the busy hours, live, with and without a re-plan after an abort. A negative loss is no gain of ours:
+at speed max the emulated clock shows the newest arrival, so the requests decided beside it see a city a little emptier than
+the one they came to, the more the wider the window. A window of one is exact, the default of six stays within 0.3 points over
+the whole day; wider windows are for throughput, not for figures.
 """
 
 _SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
