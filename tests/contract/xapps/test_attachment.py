@@ -128,10 +128,15 @@ async def test_a_refusal_that_lasts_ends_it_after_the_grace_time(city, monkeypat
     assert ric.refused_registrations >= 1
 
 
+async def _hear_out(reader, writer):
+    await reader.read()
+    writer.close()
+
+
 async def test_a_ric_that_accepts_connections_but_never_answers_counts_as_unreachable(monkeypatch):
     monkeypatch.setattr(e2_client, "ANSWER_TIMEOUT_S", 0.2)
     failures = _metric("ricity_xapp_connect_failures_total")
-    mute = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
+    mute = await asyncio.start_server(_hear_out, "127.0.0.1", 0)
     async with mute, running_runtime(f"127.0.0.1:{mute.sockets[0].getsockname()[1]}") as xapp:
         await eventually(lambda: _metric("ricity_xapp_connect_failures_total") >= failures + 2)
         assert not xapp.task.done()
