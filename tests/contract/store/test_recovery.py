@@ -80,7 +80,7 @@ def _reaches(store, version):
 
 def test_a_store_that_stays_away_is_unreachable_and_usable_when_it_is_back(durable, store):
     store.commit([request("a")], now_ms=0)
-    durable.kill()
+    durable.stop()
     with closing(type(store)(durable.url, "run-1", patience_s=0.05)) as impatient:
         with pytest.raises(StoreUnreachable):
             impatient.commit([request("b")], now_ms=0)
