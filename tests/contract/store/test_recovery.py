@@ -7,6 +7,7 @@ import time
 from contextlib import closing
 
 import pytest
+import redis
 
 from ric_sim.domain.errors import StoreUnreachable
 from ric_sim.domain.reservation import CommitStatus
@@ -34,6 +35,7 @@ def test_everything_survives_a_restart(durable, store, end):
     store.commit([request("a"), request("b", expiry_ms=20), request("c", entries=((3, 11),))], now_ms=5)
     store.release(["a"], now_ms=7)
     changes, counters, snapshot = list(store.changes()), store.counters(), store.snapshot()
+    _wait_until_synced(durable.url)
     end(durable)
     durable.start()
     assert list(store.changes()) == changes
@@ -43,6 +45,13 @@ def test_everything_survives_a_restart(durable, store, end):
     assert store.commit([request("a")], now_ms=0)[0].status == CommitStatus.DUPLICATE
     assert store.advance(20) == 1
     assert audit(store, LAYOUT).ok
+
+
+def _wait_until_synced(url):
+    """With a sync under way a write may wait in the server for up to two seconds, where a kill -9 would take it along."""
+    with redis.Redis.from_url(url) as raw:
+        raw.set("written-last", 1)
+        raw.execute_command("WAITAOF", 1, 0, 5000)
 
 
 def test_a_client_in_mid_stream_loses_and_repeats_nothing(durable):
