@@ -11,6 +11,9 @@ from ric_sim.network.scenario import Scenario, load_scenario
 from ric_sim.network.traffic import selection
 from tests.e2e.live_run import WITHIN_S, LiveRun
 
+# A test run started in the background inherits an ignored Ctrl-C and would pass that on to the runs it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 BUSY_HOUR_MS = 16 * 3_600_000
 BUSY_REQUESTS = 3000
 
