@@ -9,7 +9,10 @@ RicityError
 |  |- UnsupportedVersion      the two sides speak different protocol versions
 |  |- UnsupportedMeasurement  a KPM name the node does not offer (lists those it does)
 |  |- RefusedByRic            a registration or subscription the RIC does not admit (its cause says why)
-|  `- MalformedFile           a city or flow file that does not fit its schema
+|  |- MalformedFile           a city or flow file that does not fit its schema
+|  |- WeightsMissing          a learned policy has no weights for a service
+|  |- WeightsCorrupt          a weight file that is damaged
+|  `- WeightsMismatch         a sound weight file for other features, another algorithm or another service
 |- Conflict                   valid by itself, but not beside what already holds
 |  |- FlowIdConflict          the flow id is committed with other contents
 |  |- CityMismatch            two parts were started with different cities
@@ -20,6 +23,8 @@ RicityError
 |- StoreCorrupt               the store's content breaks an invariant
 |- RicUnreachable             the RIC does not answer
 |- Overloaded                 a bounded queue is full
+|- TrainingDiverged           a loss or gradient that is not finite
+|- PolicyFailed               a learned policy's numbers overflowed: no decision can be had from it
 |- DeploymentFailed           a process of the local deployment does not start, or keeps dying
 `- AuditFailed                the log does not prove the invariants
 """
@@ -84,6 +89,18 @@ class MalformedFile(InvalidInput):
     code = "malformed_file"
 
 
+class WeightsMissing(InvalidInput):
+    code = "weights_missing"
+
+
+class WeightsCorrupt(InvalidInput):
+    code = "weights_corrupt"
+
+
+class WeightsMismatch(InvalidInput):
+    code = "weights_mismatch"
+
+
 class Conflict(RicityError):
     code = "conflict"
 
@@ -126,6 +143,16 @@ class RicUnreachable(RicityError):
 class Overloaded(RicityError):
     code = "overloaded"
     retryable = True
+
+
+class TrainingDiverged(RicityError):
+    """The agent is as it was before the step that failed; its last checkpoint is good."""
+
+    code = "training_diverged"
+
+
+class PolicyFailed(RicityError):
+    code = "policy_failed"
 
 
 class DeploymentFailed(RicityError):

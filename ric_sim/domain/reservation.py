@@ -11,15 +11,21 @@ import numpy.typing as npt
 from ric_sim.domain.flow import Cause
 
 UsedAmounts = npt.NDArray[np.uint32]
+Pressure = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Used amounts at one version. `used` is uint32 [n_links + n_nodes], read-only."""
+    """Used amounts at one version. `used` is uint32 [n_links + n_nodes], read-only.
+
+    `pressure` is float32 [n_links + n_nodes], read-only, refusals per emulated minute for want of that resource (exponential
+    average, `ric_sim.store.congestion`); None unless the store keeps congestion signals.
+    """
 
     version: int
     now_ms: int
     used: UsedAmounts
+    pressure: Pressure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class CommitRequest:
         hosts: (compute resource, coefficient ns, nominal micro-cores): each adds
             floor(used * coefficient_ns / (nominal_ucores * 1000)) microseconds of processing, `used` taken before this commit.
         route: link indices in order, kept in the log and in the outcome.
+        priority: `ric_sim.domain.priority`; where room is missing, live reservations of strictly lower priority are displaced.
+        displaces: False: holds its priority against others, but where room is missing it aborts and displaces nobody.
     """
 
     flow_id: str
@@ -46,6 +54,8 @@ class CommitRequest:
     entries: tuple[tuple[int, int], ...]
     hosts: tuple[tuple[int, int, int], ...]
     route: tuple[int, ...]
+    priority: int = 0
+    displaces: bool = True
 
 
 class CommitStatus(IntEnum):
@@ -65,6 +75,7 @@ class CommitOutcome:
         cause: NONE unless ABORTED; then LINK_CAPACITY, COMPUTE_CAPACITY or LATENCY_BUDGET.
         resource, used, limit: the violated resource and its amounts; -1, 0, 0 when none.
         route: the route that holds (the first one for DUPLICATE and CONFLICT).
+        displaced: flow ids whose reservations ended to make room for it; only ever of a COMMITTED one.
     """
 
     flow_id: str
@@ -76,6 +87,7 @@ class CommitOutcome:
     used: int = 0
     limit: int = 0
     route: tuple[int, ...] = ()
+    displaced: tuple[str, ...] = ()
 
 
 class ChangeKind(IntEnum):
@@ -83,6 +95,7 @@ class ChangeKind(IntEnum):
     COMMIT = 1
     RELEASE = 2  # before its expiry, by request
     EXPIRE = 3
+    PREEMPT = 4  # before its expiry, to make room for `Change.displaced_by`, whose COMMIT follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +111,5 @@ class Change:
     latency_us: int
     entries: tuple[tuple[int, int], ...]
     route: tuple[int, ...]
+    priority: int = 0
+    displaced_by: str = ""

@@ -45,6 +45,7 @@ class ServiceSpec:
         compute_ucore_per_kbps: demand c_f per tier (O-RU, O-DU, O-CU, UPF), micro-cores per kbps.
         processing_ns: T_s, nanoseconds of processing of a mean-size flow with every host fully used.
         mean_bandwidth_kbps: bundle size at which the size factor g is 1, kbps.
+        shares_upfs_of: key of another service whose UPFs serve this one, too; None: it has UPFs of its own.
     """
 
     key: str
@@ -56,3 +57,4 @@ class ServiceSpec:
     compute_ucore_per_kbps: tuple[int, int, int, int]
     processing_ns: int
     mean_bandwidth_kbps: int
+    shares_upfs_of: str | None = None

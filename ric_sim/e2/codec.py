@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ric_sim.domain.errors import OutOfRange, UnknownKey
 from ric_sim.domain.flow import ANY_UPF, Cause, FlowRequest
-from ric_sim.domain.reservation import Change, CommitOutcome, CommitStatus, Snapshot
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitStatus, Snapshot, UsedAmounts
 from ric_sim.domain.service import Direction
 from ric_sim.e2.store_gate import MAX_TIME_MS
 from ric_sim.network.city import City, NodeKind
@@ -73,7 +73,7 @@ def _check_nodes(city: City, request: common_pb2.ServiceRequest) -> None:
     if request.direction == _UPLINK:
         if request.upf != ANY_UPF:
             raise OutOfRange(f"flow {request.flow_id}: an uplink flow leaves the UPF open (upf {ANY_UPF}), got {request.upf}")
-    elif not 0 <= request.upf < len(nodes) or nodes[request.upf][1] != request.service:
+    elif not 0 <= request.upf < len(nodes) or nodes[request.upf][1] != city.upf_pool[request.service]:
         raise OutOfRange(f"flow {request.flow_id}: node {request.upf} is not a UPF of {city.services[request.service].key}")
 
 
@@ -95,10 +95,16 @@ def flow_to_proto(flow: FlowRequest, *, ran_name: str = "", time_to_wait_ms: int
 
 
 def snapshot_to_proto(snapshot: Snapshot) -> common_pb2.StoreSnapshot:
-    """Used amounts as little-endian uint32 bytes."""
-    return common_pb2.StoreSnapshot(
-        version=snapshot.version, now_ms=snapshot.now_ms, used=snapshot.used.astype("<u4", copy=False).tobytes()
-    )
+    """Used amounts as little-endian uint32 bytes, pressure (if any) as little-endian float32."""
+    message = common_pb2.StoreSnapshot(version=snapshot.version, now_ms=snapshot.now_ms, used=amounts_to_bytes(snapshot.used))
+    if snapshot.pressure is not None:
+        message.pressure = snapshot.pressure.astype("<f4", copy=False).tobytes()
+    return message
+
+
+def amounts_to_bytes(amounts: UsedAmounts) -> bytes:
+    """Little-endian uint32 per resource."""
+    return amounts.astype("<u4", copy=False).tobytes()
 
 
 def admission_cause(cause: Cause, detail: str = "") -> common_pb2.Cause:
@@ -129,6 +135,7 @@ def outcome_to_proto(outcome: CommitOutcome) -> store_pb2.Outcome:
         version=outcome.version,
         latency_us=outcome.latency_us,
         links=outcome.route,
+        displaced=outcome.displaced,
     )
     if outcome.status == CommitStatus.ABORTED:
         message.cause.CopyFrom(admission_cause(outcome.cause))
@@ -149,6 +156,8 @@ def change_to_proto(change: Change) -> store_pb2.ChangeRecord:
         resources=[resource for resource, _ in change.entries],
         amounts=[amount for _, amount in change.entries],
         route=change.route,
+        priority=change.priority,
+        displaced_by=change.displaced_by,
     )
 
 

@@ -40,6 +40,7 @@ class Pending:
         expired: the time-to-wait ran out (or the node gave up) while committing.
         deliveries: instances it was handed to.
         attempts: controls received for it.
+        displacing: its xApp was asked once more, on what displacing others would leave in use.
     """
 
     flow: FlowRequest
@@ -52,6 +53,7 @@ class Pending:
     expired: bool = False
     deliveries: int = 0
     attempts: int = 0
+    displacing: bool = False
     cancel_timer: Callable[[], None] | None = None
 
 

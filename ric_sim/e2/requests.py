@@ -12,10 +12,12 @@ from ric_sim.domain.flow import Cause
 from ric_sim.domain.reservation import CommitOutcome, CommitStatus
 from ric_sim.e2.codec import MAX_TIME_TO_WAIT_MS, admission_cause, cause_from_proto, flow_from_proto, resource_name
 from ric_sim.e2.delivery import Origin, Pending, Pool
+from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.ports import XappPort
 from ric_sim.e2.store_gate import StoreGate
 from ric_sim.network.admission import commit_request
 from ric_sim.network.city import City
+from ric_sim.store.congestion import Refusal
 from ric_sim.telemetry import counter, histogram
 from ricity.e2.v1 import common_pb2, termination_pb2, xapp_pb2
 
@@ -26,9 +28,10 @@ QUEUE_REQUESTS = 8192
 class RequestBook:
     """All requests that wait for their answer, and the pools of those who can give one."""
 
-    def __init__(self, city: City, gate: StoreGate) -> None:
+    def __init__(self, city: City, gate: StoreGate, displacing: Displacing) -> None:
         self._city = city
         self._gate = gate
+        self._displacing = displacing
         self._pending: dict[str, Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.pools: dict[str, Pool] = {}
@@ -89,11 +92,20 @@ class RequestBook:
         pending.attempts += 1
         decision = control.WhichOneof("decision")
         if decision == "reject":
-            self._answer(pending, _rejected(pending, control.reject), "rejected")
-            port.push_outcome(xapp_pb2.ControlOutcome(flow_id=control.flow_id, status=xapp_pb2.CONTROL_STATUS_REJECTED))
+            if control.lacking_resources:
+                self._spawn(self._publish_lack(pending.flow.service, control.lacking_resources))
+            if self._displacing.may_try(pending, cause_from_proto(control.reject)):
+                pending.displacing = True
+                self._spawn(self._ask_again(pending, port, control.reject))
+            else:
+                self._reject(pending, port, control.reject)
             return
         try:
-            request = commit_request(self._city, pending.flow, control.route.links)
+            priority = self._displacing.priorities[pending.flow.service]
+            # A plan that was overtaken by another commit is made again; only who found no route displaces anybody.
+            request = commit_request(
+                self._city, pending.flow, control.route.links, priority=priority, displaces=pending.displacing
+            )
         except InvalidInput as error:
             self._refuse(port, control, xapp_pb2.CONTROL_STATUS_INVALID, str(error))
             return
@@ -124,6 +136,28 @@ class RequestBook:
             counter("ricity_ric_dropped_total").labels(queue="inserts").inc()
             self._default(pending, Cause.QUEUE_FULL, f"{QUEUE_REQUESTS} requests wait for {owner}")
 
+    def _reject(self, pending: Pending, port: XappPort, cause: common_pb2.Cause) -> None:
+        """The xApp's own reject is passed on."""
+        self._answer(pending, _rejected(pending, cause), "rejected")
+        port.push_outcome(xapp_pb2.ControlOutcome(flow_id=pending.flow.flow_id, status=xapp_pb2.CONTROL_STATUS_REJECTED))
+
+    async def _ask_again(self, pending: Pending, port: XappPort, cause: common_pb2.Cause) -> None:
+        """The xApp holds a request it has rejected until it is asked again or its reject is confirmed."""
+        question = await self._displacing.question(pending)
+        if self._pending.get(pending.flow.flow_id) is not pending:
+            return  # it has its default action by now
+        if pending.instance is None or pending.instance is not port.instance:
+            pending.displacing = False  # another instance begins anew
+        elif question is None:
+            self._reject(pending, port, cause)
+        else:
+            port.push(question)
+
+    async def _publish_lack(self, service: int, resources: Iterable[int]) -> None:
+        known = [Refusal(service, resource) for resource in resources if resource < self._city.n_resources]
+        if self._gate.latest is not None and self._gate.latest.pressure is not None:
+            await self._gate.publish_refusals(known)
+
     async def _resume(self, pending: Pending) -> None:
         """A request sent again to a RIC that does not know it: it may have been committed before a restart."""
         pending.committing = True
@@ -144,6 +178,8 @@ class RequestBook:
         took = outcome.status != CommitStatus.ABORTED
         if not took:
             counter("ricity_ric_aborts_total").labels(service=service, cause=outcome.cause.label).inc()
+        if outcome.displaced:
+            self._spawn(self._displacing.announce(pending.flow, outcome))
         port.push_outcome(self._outcome_message(outcome))
         if pending.expired:
             self._spawn(self._undo(pending, took))

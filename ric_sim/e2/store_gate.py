@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from ric_sim.domain.errors import NotFound, OutOfRange, StoreCorrupt, StoreUnreachable
-from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot
+from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot, UsedAmounts
+from ric_sim.store.congestion import Refusal
 from ric_sim.telemetry import counter, histogram
 
 MAX_COMMITS_PER_CALL = 64
@@ -40,6 +41,10 @@ class AsyncStore(Protocol):
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None: ...
+
+    async def displaceable(self, priority: int) -> UsedAmounts: ...
+
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None: ...
 
 
 class StoreGate:
@@ -99,6 +104,15 @@ class StoreGate:
     async def lookup(self, flow_id: str) -> CommitOutcome | None:
         """The outcome of the flow's commit, None if it was never committed."""
         return await self._persistently(lambda: self._store.lookup(flow_id))
+
+    async def displaceable(self, priority: int) -> UsedAmounts:
+        """What reservations of less than `priority` hold of each resource."""
+        return await self._persistently(lambda: self._store.displaceable(priority))
+
+    async def publish_refusals(self, refusals: Sequence[Refusal]) -> None:
+        """Adds to the congestion signals; a store that is away just then misses them."""
+        with contextlib.suppress(StoreUnreachable):
+            await self._store.publish_refusals(refusals, now_ms=self.now_ms)
 
     async def _read_snapshot(self) -> Snapshot:
         self._refresh = None

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from ric_sim.domain.errors import CityMismatch, Conflict, InvalidInput, OutOfRange, RicityError, UnsupportedVersion
+from ric_sim.domain.priority import LOWEST
 from ric_sim.e2 import PROTOCOL_VERSION
 from ric_sim.e2.delivery import Instance, Pool, check_weight, check_window
+from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.inventory import NodeInventory
 from ric_sim.e2.ports import AgentPort, XappPort
 from ric_sim.e2.requests import RequestBook
@@ -42,11 +44,16 @@ class Termination:
         self.ric_id = ric_id
         self.inventory = NodeInventory()
         self.subscriptions = SubscriptionTable()
-        self.requests = RequestBook(city, gate)
+        self.displacing = Displacing(city, gate, priorities=(LOWEST,) * len(city.services), tell=self._tell_agents)
+        self.requests = RequestBook(city, gate, self.displacing)
         self.latest_reports: dict[tuple[str, int], common_pb2.Report] = {}
         self._agents: dict[str, AgentPort] = {}
         self._absent_grace_s = absent_grace_s
         self._owners = owners
+
+    def allow_preemption(self, priorities: tuple[int, ...]) -> None:
+        """From now on flows of a service may displace those of services of lower priority; by service index."""
+        self.displacing.priorities = priorities
 
     # --- node agents ---------------------------------------------------------------------------------------------------
 
@@ -72,6 +79,8 @@ class Termination:
         self.inventory.connected(request.agent_id, request.nodes)
         result.subscriptions.extend(s.terms.to_node(s.subscription_id) for s in self.subscriptions.all())
         port.push(termination_pb2.ConnectResponse(setup_result=result))
+        if (displaced := self.displacing.recent()) is not None:
+            port.push(displaced)
 
     def agent_lost(self, port: AgentPort) -> None:
         """The association ended; its requests keep their place and their time-to-wait."""

@@ -29,6 +29,13 @@ class UtilisationGauges:
         for tier, members in self._tiers.items():
             used = float(snapshot.used[members].sum() / self._limits[members].sum())
             gauge("ricity_ric_compute_utilisation_ratio").labels(tier=tier).set(used)
+        if snapshot.pressure is not None:
+            gauge("ricity_ric_congestion_refused_requests").labels(kind="link").set(
+                float(snapshot.pressure[: self._n_links].max())
+            )
+            gauge("ricity_ric_congestion_refused_requests").labels(kind="compute").set(
+                float(snapshot.pressure[self._n_links :].max())
+            )
         gauge("ricity_ric_emulated_time_seconds").set(snapshot.now_ms / 1000)
 
 

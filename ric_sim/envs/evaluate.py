@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,9 @@ PROGRESS_EVERY = 500
 """Requests between two calls of `progress`."""
 
 STUDY_REFRESH_EVERY = (1, 2, 6, 20, 60)
+
+LATENCY_PERCENTS = (5, 25, 50, 75, 95)
+"""Percentiles of the latencies of a service that an evaluation tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class Evaluation:
         gos_by_service, latency_ms_by_service: by service key.
         hops: links of a route, mean.
         rejects_by_cause: requests not carried, by the last cause that stood in their way.
+        rejects_by_service: the same by service key and cause.
+        latency_percentiles_ms_by_service: the `LATENCY_PERCENTS` of accepted requests, empty where there is none.
+        propagation_ms_by_service: the part of the mean latency that is propagation; processing is the rest.
         commits_ok, commits_aborted, aborts_by_cause: of the store; a re-planned request may abort more than once.
         wall_s: whole evaluation. decisions_per_s: plans per second of processor time spent planning.
     """
@@ -73,6 +79,9 @@ class Evaluation:
     latency_ms_by_service: dict[str, float | None]
     hops: float | None
     rejects_by_cause: dict[str, int]
+    rejects_by_service: dict[str, dict[str, int]]
+    latency_percentiles_ms_by_service: dict[str, list[float]]
+    propagation_ms_by_service: dict[str, float | None]
     commits_ok: int
     commits_aborted: int
     aborts_by_cause: dict[str, int]
@@ -96,6 +105,9 @@ class Evaluation:
             "latency_ms_by_service": self.latency_ms_by_service,
             "hops": self.hops,
             "rejects_by_cause": self.rejects_by_cause,
+            "rejects_by_service": self.rejects_by_service,
+            "latency_percentiles_ms_by_service": self.latency_percentiles_ms_by_service,
+            "propagation_ms_by_service": self.propagation_ms_by_service,
             "commits": {"ok": self.commits_ok, "aborted": self.commits_aborted},
             "aborts_by_cause": self.aborts_by_cause,
             "wall_s": self.wall_s,
@@ -127,7 +139,7 @@ def evaluate(
     started_s = time.perf_counter()
     router = make_policy(policy, scenario.city, seed=seed) if isinstance(policy, str) else policy
     n_flows = len(scenario.day) if max_flows is None else min(max_flows, len(scenario.day))
-    replay = _Replay(scenario.city, router, staleness)
+    replay = DayReplay(scenario.city, router, staleness)
     for index in range(n_flows):
         replay.play(index, scenario.day.flow(index))
         if progress and ((index + 1) % PROGRESS_EVERY == 0 or index + 1 == n_flows):
@@ -150,21 +162,38 @@ def staleness_study(
 
 
 @dataclass
-class _Tally:
-    """Sums while a day is played. Arrays [S] by service."""
+class DayTally:
+    """Sums while a day is played; not for use outside `ric_sim.envs`. Arrays [S] by service."""
 
     city: City
     requests: np.ndarray = field(init=False)
     accepted: np.ndarray = field(init=False)
     latency_us: np.ndarray = field(init=False)
+    propagation_us: np.ndarray = field(init=False)
     links: int = 0
-    rejects: Counter[Cause] = field(default_factory=Counter)
+    latencies_us: list[list[int]] = field(init=False)
+    rejects: Counter[tuple[int, Cause]] = field(default_factory=Counter)
     aborts: Counter[Cause] = field(default_factory=Counter)
     plans: int = 0
     planning_s: float = 0.0
 
     def __post_init__(self) -> None:
-        self.requests, self.accepted, self.latency_us = np.zeros((3, len(self.city.services)), dtype=np.int64)
+        n_services = len(self.city.services)
+        self.requests, self.accepted, self.latency_us, self.propagation_us = np.zeros((4, n_services), dtype=np.int64)
+        self.latencies_us = [[] for _ in range(n_services)]
+
+    def reject(self, service: int, cause: Cause) -> None:
+        """Counts a request that is not carried."""
+        self.rejects[service, cause] += 1
+
+    def accept(self, service: int, outcome: CommitOutcome) -> None:
+        """Counts a request that is carried."""
+        self.accepted[service] += 1
+        self.latency_us[service] += outcome.latency_us
+        self.latencies_us[service].append(outcome.latency_us)
+        table = self.city.link_table
+        self.propagation_us[service] += sum(table[link][2] for link in outcome.route)
+        self.links += len(outcome.route)
 
     def evaluation(self, scenario: Scenario, policy: str, seed: int, staleness: Staleness, *, wall_s: float) -> Evaluation:
         keys = [spec.key for spec in self.city.services]
@@ -182,7 +211,16 @@ class _Tally:
             gos_by_service=dict(zip(keys, _ratios(self.accepted, self.requests), strict=True)),
             latency_ms_by_service=dict(zip(keys, _ratios(self.latency_us / 1000, self.accepted), strict=True)),
             hops=self.links / accepted if accepted else None,
-            rejects_by_cause={cause.label: self.rejects[cause] for cause in sorted(self.rejects)},
+            rejects_by_cause=_by_cause(self.rejects),
+            rejects_by_service={
+                key: _by_cause({(of, cause): n for (of, cause), n in self.rejects.items() if of == service})
+                for service, key in enumerate(keys)
+            },
+            latency_percentiles_ms_by_service={
+                key: (np.percentile(latencies_us, LATENCY_PERCENTS) / 1000).tolist() if latencies_us else []
+                for key, latencies_us in zip(keys, self.latencies_us, strict=True)
+            },
+            propagation_ms_by_service=dict(zip(keys, _ratios(self.propagation_us / 1000, self.accepted), strict=True)),
             commits_ok=accepted,
             commits_aborted=self.aborts.total(),
             aborts_by_cause={cause.label: self.aborts[cause] for cause in sorted(self.aborts)},
@@ -191,19 +229,27 @@ class _Tally:
         )
 
 
+def _by_cause(rejects: Mapping[tuple[int, Cause], int]) -> dict[str, int]:
+    """Counts by the label of the cause, whatever the service."""
+    totals: Counter[Cause] = Counter()
+    for (_, cause), count in rejects.items():
+        totals[cause] += count
+    return {cause.label: totals[cause] for cause in sorted(totals)}
+
+
 def _ratios(parts: np.ndarray, wholes: np.ndarray) -> list[float | None]:
     return [part / whole if whole else None for part, whole in zip(parts.tolist(), wholes.tolist(), strict=True)]
 
 
-class _Replay:
-    """One planner and one store, request by request."""
+class DayReplay:
+    """One planner and one store, request by request; not for use outside `ric_sim.envs`."""
 
-    def __init__(self, city: City, router: RoutingPolicy, staleness: Staleness) -> None:
-        self.tally = _Tally(city)
+    def __init__(self, city: City, router: RoutingPolicy, staleness: Staleness, store: MemoryStore | None = None) -> None:
+        self.tally = DayTally(city)
         self._city = city
         self._router = router
         self._staleness = staleness
-        self._store = MemoryStore()
+        self._store = store or MemoryStore()
         self._store.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
         self._snapshot = self._store.snapshot()
 
@@ -236,10 +282,8 @@ class _Replay:
 
     def _settle(self, flow: FlowRequest, outcome: Cause | CommitOutcome) -> None:
         if isinstance(outcome, Cause):
-            self.tally.rejects[outcome] += 1
+            self.tally.reject(flow.service, outcome)
         elif outcome.status != CommitStatus.COMMITTED:
-            self.tally.rejects[outcome.cause] += 1
+            self.tally.reject(flow.service, outcome.cause)
         else:
-            self.tally.accepted[flow.service] += 1
-            self.tally.latency_us[flow.service] += outcome.latency_us
-            self.tally.links += len(outcome.route)
+            self.tally.accept(flow.service, outcome)

@@ -38,11 +38,14 @@ def host_processing_us(used_ucores: int, coefficient_ns: int, nominal_ucores: in
     return used_ucores * coefficient_ns // (nominal_ucores * 1000)
 
 
-def commit_request(city: City, flow: FlowRequest, links: Sequence[int]) -> CommitRequest:
+def commit_request(
+    city: City, flow: FlowRequest, links: Sequence[int], *, priority: int = 0, displaces: bool = True
+) -> CommitRequest:
     """The reservation that carrying `flow` over `links` needs.
 
     Args:
         links: directed link indices in order, from the source to the destination.
+        priority, displaces: of the reservation, `CommitRequest`.
     Raises:
         InvalidRoute: it does not connect, starts or ends elsewhere, skips a stage of the chain, or forwards through a host.
         OutOfRange: a link index that does not exist, or more than `MAX_ROUTE_LINKS` links.
@@ -72,6 +75,8 @@ def commit_request(city: City, flow: FlowRequest, links: Sequence[int]) -> Commi
         entries=tuple(entries.items()),
         hosts=tuple(terms),
         route=route,
+        priority=priority,
+        displaces=displaces,
     )
 
 
@@ -112,5 +117,5 @@ def _check_host(city: City, flow: FlowRequest, node: int, chain: Sequence[int], 
         raise InvalidRoute(f"flow {flow.flow_id}: the route enters {city.node_names[node]} where {expected} comes next")
     if kind == _O_RU and node != flow.ru:
         raise InvalidRoute(f"flow {flow.flow_id}: the route ends at {city.node_names[node]}, not at {city.node_names[flow.ru]}")
-    if kind == _UPF and not (upf_service == flow.service and flow.upf in (ANY_UPF, node)):
+    if kind == _UPF and not (upf_service == city.upf_pool[flow.service] and flow.upf in (ANY_UPF, node)):
         raise InvalidRoute(f"flow {flow.flow_id}: {city.node_names[node]} does not serve {city.services[flow.service].key}")

@@ -160,7 +160,8 @@ def _full_load_share(city: City, day: Day) -> FloatArray:
         utilisation += PROCESSING_WEIGHT_PERCENT[tier] / 100 * (compute[:, tier] @ active_kbps) / cores
     for service in range(len(city.services)):
         of = day.service == service
-        cores = city.compute_nominal_ucores[city.upf_service == service].sum()
+        upfs = city.upfs_of(service)
+        cores = city.compute_nominal_ucores[upfs].sum()
         weight = PROCESSING_WEIGHT_PERCENT[Tier.UPF] / 100
         utilisation[of] += weight * compute[service, Tier.UPF] * active_kbps[service, of] / cores
     size_factor = 0.5 + 0.5 * day.bandwidth_kbps / mean_kbps[day.service]

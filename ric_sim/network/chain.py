@@ -46,7 +46,7 @@ class ChainReader:
         self._city = city
         self._graph = graph_arrays(city)
         self._radio_units = frozenset(city.nodes_of(NodeKind.O_RU).tolist())
-        self._upfs = [frozenset(np.flatnonzero(city.upf_service == index).tolist()) for index in range(len(city.services))]
+        self._upfs = [frozenset(city.upfs_of(index).tolist()) for index in range(len(city.services))]
         # Bundles come in a few hundred sizes, so the per-tier terms are worth keeping.
         self._tier_terms = lru_cache(maxsize=8192)(self._compute_tier_terms)
 
@@ -56,7 +56,7 @@ class ChainReader:
         Raises:
             InvalidInput, OutOfRange: the request names a node or service the city has not, or no bandwidth.
         """
-        self._check(flow)
+        self.check(flow)
         source = flow.ru if flow.direction == Direction.UPLINK else flow.upf
         terms = self._tier_terms(flow.service, flow.bandwidth_kbps)
         ends = (flow.service, flow.ru, flow.upf)
@@ -71,8 +71,8 @@ class ChainReader:
         demands = [bandwidth_kbps * per_kbps for per_kbps in spec.compute_ucore_per_kbps]
         return np.array([coefficients, demands], dtype=np.int64)
 
-    def _check(self, flow: FlowRequest) -> None:
-        """Kernels index without bounds checks, so nothing unknown may reach them."""
+    def check(self, flow: FlowRequest) -> None:
+        """Kernels index without bounds checks, so nothing unknown may reach them. Raises as `chain` does."""
         if not 0 <= flow.service < len(self._upfs):
             raise OutOfRange(f"flow {flow.flow_id}: service {flow.service} does not exist, the city has {len(self._upfs)}")
         if not 0 < flow.bandwidth_kbps <= MAX_BANDWIDTH_KBPS:

@@ -49,7 +49,7 @@ class City:
         node_kind: int8 [N], `NodeKind`.
         node_x_km, node_y_km: float64 [N], plane coordinates.
         near_host: bool [N], True for near (small, fast) hosts, False for regional ones and for switches.
-        upf_service: int8 [N], service index of a UPF, -1 elsewhere.
+        upf_service: int8 [N], service index of a UPF, -1 elsewhere; services that share its UPFs are told by `upf_pool`.
         link_src, link_dst: int32 [E].
         link_capacity_kbps: int64 [E].
         link_latency_us: int64 [E], propagation.
@@ -120,6 +120,17 @@ class City:
         """Per node: `NodeKind`, service index of a UPF or -1, nominal compute in micro-cores; plain integers."""
         columns = (self.node_kind.tolist(), self.upf_service.tolist(), self.compute_nominal_ucores.tolist())
         return tuple(zip(*columns, strict=True))
+
+    @cached_property
+    def upf_pool(self) -> tuple[int, ...]:
+        """Per service: the index of the service whose UPFs it uses; its own unless it shares (`ServiceSpec.shares_upfs_of`)."""
+        return tuple(
+            self.service_index[spec.shares_upfs_of] if spec.shares_upfs_of else index for index, spec in enumerate(self.services)
+        )
+
+    def upfs_of(self, service: int) -> npt.NDArray[np.int32]:
+        """Indices of the UPFs that serve a service, ascending."""
+        return np.flatnonzero(self.upf_service == self.upf_pool[service]).astype(np.int32)
 
     def nodes_of(self, kind: NodeKind) -> npt.NDArray[np.int32]:
         """Indices of all nodes of a kind, ascending."""

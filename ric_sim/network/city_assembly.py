@@ -68,7 +68,7 @@ def assemble_city(
     for array in arrays.values():
         array.setflags(write=False)
     node_names = tuple(node.name for node in nodes)
-    identity = {"name": name, "profile": profile, "nodes": node_names, "services": [asdict(spec) for spec in services]}
+    identity = {"name": name, "profile": profile, "nodes": node_names, "services": [_identity(spec) for spec in services]}
     return City(
         name=name,
         profile=profile,
@@ -77,6 +77,11 @@ def assemble_city(
         fingerprint=fingerprint(identity, arrays.items()),
         **arrays,
     )
+
+
+def _identity(spec: ServiceSpec) -> dict[str, Any]:
+    """All that a service is. What it does not have is left out, so that fingerprints outlive new optional fields."""
+    return {name: value for name, value in asdict(spec).items() if value is not None}
 
 
 def fingerprint(identity: object, arrays: Iterable[tuple[str, npt.NDArray[Any]]]) -> str:

@@ -27,6 +27,7 @@ def check_city(city: City) -> None:
     """
     check_unique("node", city.node_names)
     check_unique("service", (spec.key for spec in city.services))
+    _check_sharing(city)
     check_unique("slice (sst, sd)", (str(spec.slice_id) for spec in city.services))
     _check_directions(city)
     _check_links(city)
@@ -43,6 +44,18 @@ def check_unique(what: str, names: Iterable[str]) -> None:
         if name in seen:
             raise InvalidInput(f"{what} {name!r} occurs twice: give each its own")
         seen.add(name)
+
+
+def _check_sharing(city: City) -> None:
+    """Must come before anything that asks for a service's UPFs."""
+    sharing = {spec.key: spec.shares_upfs_of for spec in city.services}
+    for key, owner in sharing.items():
+        if owner is None:
+            continue
+        if owner not in sharing or owner == key or sharing[owner] is not None:
+            raise InvalidInput(
+                f"service {key!r} shares the UPFs of {owner!r}, expected another service of the city that has UPFs of its own"
+            )
 
 
 def _check_directions(city: City) -> None:
@@ -91,7 +104,7 @@ def _check_compute(city: City) -> None:
                 f"{name}: compute_limit_ucores {limit} is more than compute_nominal_ucores {nominal}: lower it, usually to 80 %"
             )
         for index, spec in enumerate(city.services):
-            if kind == NodeKind.UPF and city.upf_service[node] != index:
+            if kind == NodeKind.UPF and city.upf_service[node] != city.upf_pool[index]:
                 continue
             if limit * processing_coefficient_ns(spec, Tier(kind), largest_kbps) >= _EXACT_INTEGERS:
                 raise InvalidInput(
@@ -107,7 +120,7 @@ def _check_chain_hosts(city: City) -> None:
             raise InvalidInput(f"there is no {kind.name}, which the chain of every service needs: add at least one")
     served = set(city.upf_service.tolist())
     for index, spec in enumerate(city.services):
-        if index not in served:
+        if city.upf_pool[index] not in served:
             raise InvalidInput(f"service {spec.key!r} has no UPF: add a node of kind upf with service {spec.key!r}")
 
 

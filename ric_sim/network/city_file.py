@@ -95,7 +95,7 @@ def _lines(items: Iterable[dict[str, Any]]) -> str:
 
 
 def _service_line(spec: ServiceSpec) -> dict[str, Any]:
-    return {
+    line = {
         "key": spec.key,
         "label": spec.label,
         "slice_class": spec.slice_class,
@@ -107,6 +107,7 @@ def _service_line(spec: ServiceSpec) -> dict[str, Any]:
         "processing_ns": spec.processing_ns,
         "mean_bandwidth_kbps": spec.mean_bandwidth_kbps,
     }
+    return line | ({"shares_upfs_of": spec.shares_upfs_of} if spec.shares_upfs_of else {})
 
 
 def _node_line(city: City, node: int) -> dict[str, Any]:
@@ -153,6 +154,7 @@ def _service(fields: ServiceFields) -> ServiceSpec:
         compute_ucore_per_kbps=(compute.o_ru, compute.o_du, compute.o_cu, compute.upf),
         processing_ns=fields.processing_ns,
         mean_bandwidth_kbps=fields.mean_bandwidth_kbps,
+        shares_upfs_of=fields.shares_upfs_of,
     )
 
 

@@ -50,6 +50,7 @@ class ServiceFields(_Strict):
     compute_ucore_per_kbps: ComputeFields
     processing_ns: int = Field(ge=0, le=10_000_000_000)
     mean_bandwidth_kbps: PositiveAmount
+    shares_upfs_of: Name | None = None
 
 
 class _NodeFields(_Strict):

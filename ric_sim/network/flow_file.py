@@ -141,10 +141,7 @@ class _RowParser:
         self._city = city
         names = city.node_names
         self._radio_units = {names[node]: node for node in city.nodes_of(NodeKind.O_RU).tolist()}
-        self._upfs = [
-            {names[node]: node for node in city.nodes_of(NodeKind.UPF).tolist() if city.upf_service[node] == service}
-            for service in range(len(city.services))
-        ]
+        self._upfs = [{names[node]: node for node in city.upfs_of(service).tolist()} for service in range(len(city.services))]
         # A flow above every link's capacity could never be carried; it is taken for a wrong unit.
         self._largest_kbps = int(city.link_capacity_kbps.max())
 

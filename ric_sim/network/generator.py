@@ -15,7 +15,8 @@ from ric_sim.domain.service import Direction, ServiceSpec
 from ric_sim.network import montreal_data as data
 from ric_sim.network.city import City, NodeKind
 from ric_sim.network.montreal import build_city, ru_district
-from ric_sim.network.montreal_traffic import DAY_HOURS, HOURLY_NOISE_SIGMA, SEEDS, TRAFFIC, ServiceTraffic, Split, ZoneMix
+from ric_sim.network.montreal_traffic import DAY_HOURS, HOURLY_NOISE_SIGMA, SEEDS, ServiceTraffic, Split, ZoneMix
+from ric_sim.network.onboarding import GENERATED
 from ric_sim.network.profiles import find_profile
 from ric_sim.network.traffic import DAY_MS, Day, selection, sorted_day
 
@@ -23,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _HOUR_MS = 3_600_000
-_STREAM = {key: number for number, key in enumerate(TRAFFIC)}
+_STREAM = {key: number for number, key in enumerate(GENERATED)}
 _SHORTEST_HOLDING = 0.001
 """Added to the unit exponential, so that no flow ends as it begins."""
 _HOLDING_STEPS = 30
@@ -87,8 +88,8 @@ def _positive(knob: str, value: float) -> float:
 
 def _check_city(city: City) -> None:
     for spec in city.services:
-        if spec.key not in TRAFFIC:
-            raise UnknownKey("service of the day generator", spec.key, TRAFFIC)
+        if spec.key not in GENERATED:
+            raise UnknownKey("service of the day generator", spec.key, GENERATED)
     if _ru_names(city) != _ru_names(build_city()):
         raise InvalidInput(
             f"city {city.name!r} has other O-RUs than the built-in one, whose districts the day generator uses: give a flow file"
@@ -103,7 +104,7 @@ def _draw_flows(
     rng: np.random.Generator, spec: ServiceSpec, split: Split, *, bundles: float, hold_scale: float
 ) -> dict[str, IntArray]:
     """The flows of one service, unsorted; `ru` counts O-RUs. The order of the draws is part of the day's identity."""
-    traffic = TRAFFIC[spec.key]
+    traffic = GENERATED[spec.key]
     n_flows = traffic.flows[split]
     arrival_ms, hour = _draw_arrivals(rng, traffic, n_flows)
     ru_by_day = rng.choice(len(ru_district()), n_flows, p=_ru_weights(traffic.day_mix))
@@ -178,7 +179,7 @@ def _holding_scale_s(unit_holding: FloatArray, arrival_ms: IntArray, bandwidth_k
 def _placed(city: City, spec: ServiceSpec, flows: dict[str, IntArray]) -> dict[str, IntArray]:
     """With the service's index and the node indices of O-RU and, downlink, UPF; several UPFs take turns."""
     service = city.service_index[spec.key]
-    upfs = np.flatnonzero(city.upf_service == service)
+    upfs = city.upfs_of(service)
     turns = upfs[np.arange(len(flows["ru"])) % len(upfs)]
     return flows | {
         "service": np.full(len(flows["ru"]), service),

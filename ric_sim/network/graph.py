@@ -32,6 +32,7 @@ class GraphArrays(NamedTuple):
         limit: [R], kbps of links, then micro-cores of nodes.
         nominal_ucores: [N].
         kind, upf_service: [N], as in `City`.
+        upf_pool: [S], as in `City`.
         hosts: O-DU, O-CU and UPF, ascending.
         no_host_open: int8 [N], `TRANSIT` for switches, `CLOSED` for hosts.
         action_node, action_link: [N, D], as `City.neighbours` and `City.out_links`.
@@ -48,6 +49,7 @@ class GraphArrays(NamedTuple):
     nominal_ucores: IntArray
     kind: IntArray
     upf_service: IntArray
+    upf_pool: IntArray
     hosts: IntArray
     no_host_open: npt.NDArray[np.int8]
     action_node: IntArray
@@ -72,6 +74,7 @@ def graph_arrays(city: City) -> GraphArrays:
         nominal_ucores=_int64(city.compute_nominal_ucores),
         kind=kind,
         upf_service=_int64(city.upf_service),
+        upf_pool=_int64(city.upf_pool),
         hosts=np.flatnonzero((kind > NodeKind.O_RU) & (kind <= NodeKind.UPF)),
         no_host_open=np.where(kind <= NodeKind.UPF, CLOSED, TRANSIT).astype(np.int8),
         action_node=_int64(city.neighbours),

@@ -34,7 +34,7 @@ def open_hosts(
     for index in range(len(graph.hosts) + 1):
         node = graph.hosts[index] if index < len(graph.hosts) else ru
         tier = graph.kind[node]
-        if tier == _UPF and not (graph.upf_service[node] == service and upf in (node, ANY_UPF)):
+        if tier == _UPF and not (graph.upf_service[node] == graph.upf_pool[service] and upf in (node, ANY_UPF)):
             continue
         in_use = used[n_links + node]
         if tier_terms[0, tier] > 0:

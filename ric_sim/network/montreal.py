@@ -13,6 +13,7 @@ from ric_sim.network import montreal_data as data
 from ric_sim.network.city import COMPUTE_ADMISSION_PERCENT, City, NodeKind
 from ric_sim.network.city_assembly import NO_SERVICE, LinkRow, NodeRow, assemble_city
 from ric_sim.network.montreal_lines import lines_between
+from ric_sim.network.onboarding import catalogue
 from ric_sim.network.profiles import Profile, find_profile
 from ric_sim.network.services_catalogue import SERVICES
 
@@ -37,7 +38,7 @@ def build_city(profile: str = "paper") -> City:
     for line in lines_between(nodes, ru_district=ru_district().tolist(), far_latency_us=chosen.far_latency_us):
         links.append(LinkRow(line.a, line.b, line.capacity_kbps, line.latency_us))
         links.append(LinkRow(line.b, line.a, line.capacity_kbps, line.latency_us))
-    return assemble_city(CITY_NAME, chosen.name, nodes=nodes, links=links, services=SERVICES)
+    return assemble_city(CITY_NAME, chosen.name, nodes=nodes, links=links, services=catalogue(chosen.onboarded))
 
 
 def ru_district() -> npt.NDArray[np.int64]:

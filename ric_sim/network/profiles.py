@@ -30,6 +30,7 @@ class Profile:
         cpu_scale_percent: share of the nominal compute of O-DU, O-CU and UPF that exists for admission (O-RU keep all).
         hold_scale: factor on every holding time; offered load is proportional to it.
         window: the part of the day that is played, None for all of it.
+        onboarded: keys of the services that come on top of the six (`ric_sim.network.onboarding`).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Profile:
     cpu_scale_percent: int
     hold_scale: float = 1.0
     window: DayWindow | None = None
+    onboarded: tuple[str, ...] = ()
 
 
 PROFILES: dict[str, Profile] = {
@@ -45,6 +47,7 @@ PROFILES: dict[str, Profile] = {
         Profile("paper", far_latency_us=1_400, cpu_scale_percent=100),
         Profile("congested", far_latency_us=2_000, cpu_scale_percent=90),
         Profile("stress", far_latency_us=2_000, cpu_scale_percent=75),
+        Profile("paper-7", far_latency_us=1_400, cpu_scale_percent=100, onboarded=("surgery",)),
         Profile("smoke", far_latency_us=1_400, cpu_scale_percent=100, window=DayWindow(start_ms=16 * 3_600_000, max_flows=400)),
     )
 }

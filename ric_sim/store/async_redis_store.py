@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import redis.asyncio
 from redis.asyncio.retry import Retry
 
-from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
+from ric_sim.store.congestion import Refusal
 from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
 from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
 
@@ -24,10 +25,10 @@ class AsyncRedisStore:
     Arguments, errors and resending are as in `RedisStore`.
     """
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
         self.url = check_url(url)
         self.namespace = namespace
-        self._procedures = StoreProcedures(namespace)
+        self._procedures = StoreProcedures(namespace, congestion_signals=congestion_signals)
         self._errors = TranslatedErrors(address_of(url))
         backoff, retries = retry_plan(patience_s)
         self._client = redis.asyncio.Redis.from_url(url, retry=Retry(backoff, retries), **connection_options())
@@ -55,6 +56,12 @@ class AsyncRedisStore:
 
     async def advance(self, now_ms: int) -> int:
         return await self._run(self._procedures.advance(now_ms))
+
+    async def displaceable(self, priority: int) -> UsedAmounts:
+        return await self._run(self._procedures.displaceable(priority))
+
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
+        await self._run(self._procedures.publish_refusals(refusals, now_ms))
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None:
         return await self._run(self._procedures.lookup(flow_id))

@@ -25,7 +25,7 @@ class AuditReport:
     Attributes:
         violations: the first hundred, earliest first; empty when the log proves the invariants.
         n_violations: all of them.
-        records: log records replayed, of which commits, releases, expiries.
+        records: log records replayed, of which commits, releases, expiries, preemptions (reservations displaced).
         live: reservations held after the last record.
         peak_link_ratio, peak_compute_ratio: highest used / limit of any link or host at any time.
         counters: the store's own, None when it keeps none.
@@ -37,6 +37,7 @@ class AuditReport:
     commits: int
     releases: int
     expiries: int
+    preemptions: int
     live: int
     peak_link_ratio: float
     peak_compute_ratio: float
@@ -63,6 +64,7 @@ class AuditReport:
             "commits": self.commits,
             "releases": self.releases,
             "expiries": self.expiries,
+            **({"preemptions": self.preemptions} if self.preemptions else {}),
             "live": self.live,
             "peak_link_ratio": round(self.peak_link_ratio, 6),
             "peak_compute_ratio": round(self.peak_compute_ratio, 6),
@@ -97,6 +99,7 @@ def audit_changes(changes: Iterable[Change], layout: StoreLayout, snapshot: Snap
     replay = Replay(layout.n_links, layout.limits.tolist())
     for change in changes:
         replay.apply(change)
+    replay.finish()
     if snapshot is not None:
         if snapshot.version != replay.version:
             replay.report(ViolationKind.HEAD, snapshot.version, "", f"the log ends with version {replay.version}")
@@ -143,6 +146,7 @@ def _replay_records(replay: Replay, image: codec.StoreImage, expected: dict[byte
         if change.kind == ChangeKind.COMMIT:
             committed = codec.COMMITTED_HEADER.pack(change.version, change.latency_us)
             expected[change.flow_id.encode()] = committed + body[codec.RECORD_HEADER.size :]
+    replay.finish()
 
 
 def _decode(body: bytes) -> tuple[Change, CommitRequest | None]:
@@ -230,6 +234,7 @@ def _report(replay: Replay, counters: codec.Counters | None = None) -> AuditRepo
         commits=replay.counts[ChangeKind.COMMIT],
         releases=replay.counts[ChangeKind.RELEASE],
         expiries=replay.counts[ChangeKind.EXPIRE],
+        preemptions=replay.counts[ChangeKind.PREEMPT],
         live=len(replay.live),
         peak_link_ratio=replay.peak_link_ratio,
         peak_compute_ratio=replay.peak_compute_ratio,

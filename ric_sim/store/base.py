@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
+from ric_sim.store.congestion import Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,14 @@ class ResourceStore(Protocol):
         """Opens the namespace. Idempotent for the same layout; `CityMismatch` if it holds another city."""
 
     def snapshot(self) -> Snapshot:
-        """Used amounts and version, consistent with each other."""
+        """Used amounts and version, consistent with each other; with the pressure, if the store keeps congestion signals."""
 
     def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
         """Expires what is due at `now_ms`, then decides each request on its own, in order.
 
+        A request with a priority that does not fit displaces just enough live reservations of lower priority
+        (`ric_sim.store.preemption`) in the same step; if they would not suffice, or its latency is over budget all the same,
+        it aborts and nobody is displaced.
         Time never runs backwards: an earlier `now_ms` than the store has seen counts as the latest seen.
         """
 
@@ -51,6 +55,12 @@ class ResourceStore(Protocol):
 
     def advance(self, now_ms: int) -> int:
         """Expires every reservation due at `now_ms`; returns how many."""
+
+    def displaceable(self, priority: int) -> UsedAmounts:
+        """uint32 [n_links + n_nodes], what live reservations of less than `priority` hold: most that displacing could free."""
+
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
+        """Adds to the congestion signals; `Conflict` if the store was not opened to keep them. Aborts add themselves."""
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         """The outcome of the commit of that flow (status DUPLICATE), also after its release; None if never committed."""

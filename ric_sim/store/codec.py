@@ -6,7 +6,7 @@ All integers are big-endian and unsigned unless stated. Lua reads and writes the
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from itertools import chain
@@ -28,6 +28,8 @@ STATE_HEADER = Struct(">IIQQ40s8Q")
 REQUEST_HEADER = Struct(">BHQIIBBB")
 """Bytes of the flow id, service, expiry_ms, budget_us, propagation_us, number of entries, of hosts, of links of the route.
 
+The priority stands in the three highest bits of the number of hosts; the highest bit of the number of links is set for a
+request that displaces nobody.
 Then the flow id, entries (resource u32, amount u32), hosts (resource, coefficient_ns, nominal_ucores: u32), links (u32).
 """
 
@@ -35,7 +37,15 @@ COMMITTED_HEADER = Struct(">QI")
 """version and latency_us of a commit; then the request."""
 
 RECORD_HEADER = Struct(">QBQI")
-"""version, `ChangeKind`, now_ms, latency_us of a log record; then the request, or `CREATE_BODY` for a CREATE."""
+"""version, `ChangeKind`, now_ms, latency_us of a log record; then the request, or `CREATE_BODY` for a CREATE.
+
+After the request of a PREEMPT comes the flow id of the one that it made room for.
+"""
+
+PRIORITY_SHIFT = 5
+SPARES_SHIFT = 7
+_HOSTS_MASK = 2**PRIORITY_SHIFT - 1
+_LINKS_MASK = 2**SPARES_SHIFT - 1
 
 CREATE_BODY = Struct(">II64s40s")
 """number of links, number of nodes, city fingerprint (hex), sha1 of the packed limits (hex)."""
@@ -129,7 +139,9 @@ def encode_request(request: CommitRequest) -> bytes:
             request.expiry_ms,
             request.budget_us,
             request.propagation_us,
-            *shape[1:],
+            shape[1],
+            shape[2] | request.priority << PRIORITY_SHIFT,
+            shape[3] | (not request.displaces) << SPARES_SHIFT,
             flow_id,
             *chain.from_iterable(entries),
             *chain.from_iterable(hosts),
@@ -142,13 +154,13 @@ def encode_request(request: CommitRequest) -> bytes:
 def decode_request(packed: bytes) -> CommitRequest:
     """Inverse of `encode_request`; raises `StoreCorrupt` if `packed` is cut off or too long."""
     try:
-        id_bytes, service, expiry_ms, budget_us, propagation_us, n_entries, n_hosts, n_links = REQUEST_HEADER.unpack_from(packed)
-        values = _request_struct(id_bytes, n_entries, n_hosts, n_links).unpack(packed)
+        id_bytes, service, expiry_ms, budget_us, propagation_us, n_entries, hosts, links = REQUEST_HEADER.unpack_from(packed)
+        values = _request_struct(id_bytes, n_entries, hosts & _HOSTS_MASK, links & _LINKS_MASK).unpack(packed)
         flow_id = values[8].decode("ascii")
     except (error, UnicodeDecodeError) as why:
         raise StoreCorrupt(f"a stored request does not decode ({why}): the namespace was written by something else") from None
     hosts_at = 9 + 2 * n_entries
-    route_at = hosts_at + 3 * n_hosts
+    route_at = hosts_at + 3 * (hosts & _HOSTS_MASK)
     return CommitRequest(
         flow_id=flow_id,
         service=service,
@@ -162,6 +174,8 @@ def decode_request(packed: bytes) -> CommitRequest:
             )
         ),
         route=values[route_at:],
+        priority=hosts >> PRIORITY_SHIFT,
+        displaces=not links >> SPARES_SHIFT,
     )
 
 
@@ -186,6 +200,14 @@ def decode_outcomes(requests: Sequence[CommitRequest], packed: bytes, holders: I
             CommitOutcome(request.flow_id, _STATUSES[status], version, latency_us, _CAUSES[cause], resource, used, limit, route)
         )
     return outcomes
+
+
+def with_displaced(outcomes: Sequence[CommitOutcome], displaced: Sequence[bytes]) -> list[CommitOutcome]:
+    """The outcomes of a batch with the flow ids that each displaced, given as one line an id."""
+    return [
+        replace(outcome, displaced=tuple(victims.decode("ascii").split("\n"))) if victims else outcome
+        for outcome, victims in zip(outcomes, displaced, strict=True)
+    ]
 
 
 def decode_committed(packed: bytes) -> tuple[int, int, CommitRequest]:
@@ -231,7 +253,30 @@ def decode_change(body: bytes) -> Change:
         raise StoreCorrupt("a log record does not decode: the log was written by something else") from None
     if kind == ChangeKind.CREATE:
         return Change(version, kind, now_ms, "", -1, 0, latency_us, (), ())
-    request = decode_request(body[RECORD_HEADER.size :])
+    packed, winner = body[RECORD_HEADER.size :], ""
+    if kind == ChangeKind.PREEMPT:
+        packed, winner = _split_winner(packed)
+    request = decode_request(packed)
     return Change(
-        version, kind, now_ms, request.flow_id, request.service, request.expiry_ms, latency_us, request.entries, request.route
+        version,
+        kind,
+        now_ms,
+        request.flow_id,
+        request.service,
+        request.expiry_ms,
+        latency_us,
+        request.entries,
+        request.route,
+        request.priority,
+        winner,
     )
+
+
+def _split_winner(packed: bytes) -> tuple[bytes, str]:
+    """The request of a PREEMPT record and the flow id behind it."""
+    try:
+        id_bytes, _, _, _, _, n_entries, hosts, links = REQUEST_HEADER.unpack_from(packed)
+        size = _request_struct(id_bytes, n_entries, hosts & _HOSTS_MASK, links & _LINKS_MASK).size
+        return packed[:size], packed[size:].decode("ascii")
+    except (error, UnicodeDecodeError) as why:
+        raise StoreCorrupt(f"a log record does not decode ({why}): the log was written by something else") from None

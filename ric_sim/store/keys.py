@@ -50,3 +50,8 @@ class StoreKeys:
 def service_owners_key(namespace: str) -> str:
     """String, JSON: xApp name -> keys of the services whose requests it takes. Not part of the resources or their log."""
     return StoreKeys.of(namespace).state.removesuffix("state") + "service_owners"
+
+
+def refusals_key(namespace: str) -> str:
+    """Hash: `period:resource:service` -> refusals, the congestion signals; there only when they are kept."""
+    return StoreKeys.of(namespace).state.removesuffix("state") + "refusals"

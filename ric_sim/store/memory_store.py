@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -10,9 +11,21 @@ import numpy as np
 
 from ric_sim.domain.errors import CityMismatch, NotFound
 from ric_sim.domain.flow import Cause
-from ric_sim.domain.reservation import Change, ChangeKind, CommitOutcome, CommitRequest, CommitStatus, Snapshot
+from ric_sim.domain.reservation import (
+    Change,
+    ChangeKind,
+    CommitOutcome,
+    CommitRequest,
+    CommitStatus,
+    Pressure,
+    Snapshot,
+    UsedAmounts,
+)
 from ric_sim.network.admission import host_processing_us
+from ric_sim.store import congestion
 from ric_sim.store.base import StoreLayout
+from ric_sim.store.congestion import Refusal, Tally
+from ric_sim.store.preemption import Holding, choose_victims, held_below
 from ric_sim.store.validation import ResourceBounds, check_now, check_request
 
 
@@ -22,13 +35,19 @@ class MemoryStore:
     - Every verb that takes `now_ms` first expires what is due (`expiry_ms <= now`, the latest now seen), earliest expiry
       first and by flow id among equals; `release` of a flow that is due therefore finds nothing and answers False.
     - A commit is refused for the first of: the id was committed before (DUPLICATE or CONFLICT, whether or not its
-      reservation still lives); an entry that does not fit, in the order the entries are given; the latency budget.
+      reservation still lives or was displaced); an entry that does not fit, in the order the entries are given, unless
+      displacing makes room for all; the latency budget, reckoned as after the displacing.
     - An aborted commit leaves no trace: the same id may try again with another route.
-    - RELEASE and EXPIRE records repeat the entries, route and times of the COMMIT they end; CREATE has service -1.
+    - RELEASE, EXPIRE and PREEMPT records repeat the entries, route, times and priority of the COMMIT they end; CREATE has
+      service -1. The PREEMPT records of a displacing commit stand right before its COMMIT.
     - A batch with one malformed request is refused as a whole, before time advances.
+
+    Args:
+        congestion_signals: count refusals, and give snapshots the pressure.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, congestion_signals: bool = False) -> None:
+        self._refusals: Counter[Tally] | None = Counter() if congestion_signals else None
         self._layout: StoreLayout | None = None
         self._bounds = ResourceBounds(0, ())
         self._used = np.zeros(0, dtype=np.uint32)
@@ -53,7 +72,7 @@ class MemoryStore:
         self._require_layout()
         used = self._used.copy()
         used.setflags(write=False)
-        return Snapshot(version=self._version, now_ms=self._now_ms, used=used)
+        return Snapshot(version=self._version, now_ms=self._now_ms, used=used, pressure=self._pressure())
 
     def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
         self._require_layout()
@@ -61,7 +80,10 @@ class MemoryStore:
         for request in requests:
             check_request(request, self._bounds)
         self.advance(now_ms)
-        return [self._decide(request) for request in requests]
+        outcomes = [self._decide(request) for request in requests]
+        if self._refusals is not None:
+            self._count(congestion.refusals_of(requests, outcomes))
+        return outcomes
 
     def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
         self.advance(now_ms)
@@ -76,6 +98,15 @@ class MemoryStore:
             # An id is committed once, so an entry of the queue can only stand for a live flow or a released one.
             expired += self._end(heapq.heappop(self._expiries)[1], ChangeKind.EXPIRE)
         return expired
+
+    def displaceable(self, priority: int) -> UsedAmounts:
+        self._require_layout()
+        return held_below(priority, self._live.values(), len(self._used))
+
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
+        congestion.require_signals(kept=self._refusals is not None)
+        self.advance(now_ms)
+        self._count(refusals)
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         self._require_layout()
@@ -99,23 +130,48 @@ class MemoryStore:
         if known is not None:
             status = CommitStatus.DUPLICATE if known[0] == request else CommitStatus.CONFLICT
             return replace(known[1], status=status)
-        for resource, amount in request.entries:
-            used, limit = int(self._used[resource]), self._bounds.limits[resource]
-            if used + amount > limit:
-                return self._overfull(request, resource, used, limit)
-        latency_us = request.propagation_us
-        for resource, coefficient_ns, nominal_ucores in request.hosts:
-            latency_us += host_processing_us(int(self._used[resource]), coefficient_ns, nominal_ucores)
+        missing = self._missing(request)
+        displaced: Sequence[Holding] = ()
+        if missing:
+            may_displace = request.displaces and request.priority > 0
+            victims = choose_victims(missing, self._holdings(), request.priority) if may_displace else None
+            if victims is None:
+                return self._overfull(request, next(iter(missing)))
+            displaced = victims
+        latency_us = self._latency_us(request, displaced)
         if latency_us > request.budget_us:
             return CommitOutcome(request.flow_id, CommitStatus.ABORTED, self._version, latency_us, Cause.LATENCY_BUDGET)
-        return self._reserve(request, latency_us)
+        for victim in displaced:
+            self._end(victim.flow_id, ChangeKind.PREEMPT, displaced_by=request.flow_id)
+        return self._reserve(request, latency_us, displaced)
 
-    def _overfull(self, request: CommitRequest, resource: int, used: int, limit: int) -> CommitOutcome:
+    def _missing(self, request: CommitRequest) -> dict[int, int]:
+        """Resource -> amount that the request lacks, in the order of its entries."""
+        limits, used = self._bounds.limits, self._used
+        return {
+            resource: lack
+            for resource, amount in request.entries
+            if (lack := int(used[resource]) + amount - limits[resource]) > 0
+        }
+
+    def _holdings(self) -> Iterator[Holding]:
+        for flow_id, held in self._live.items():
+            yield Holding(flow_id, held.priority, self._committed[flow_id][1].version, dict(held.entries))
+
+    def _latency_us(self, request: CommitRequest, displaced: Sequence[Holding]) -> int:
+        latency_us = request.propagation_us
+        for resource, coefficient_ns, nominal_ucores in request.hosts:
+            used = int(self._used[resource]) - sum(victim.amounts.get(resource, 0) for victim in displaced)
+            latency_us += host_processing_us(used, coefficient_ns, nominal_ucores)
+        return latency_us
+
+    def _overfull(self, request: CommitRequest, resource: int) -> CommitOutcome:
         is_link = resource < self._bounds.n_links
         cause = Cause.LINK_CAPACITY if is_link else Cause.COMPUTE_CAPACITY
+        used, limit = int(self._used[resource]), self._bounds.limits[resource]
         return CommitOutcome(request.flow_id, CommitStatus.ABORTED, self._version, 0, cause, resource, used, limit)
 
-    def _reserve(self, request: CommitRequest, latency_us: int) -> CommitOutcome:
+    def _reserve(self, request: CommitRequest, latency_us: int, displaced: Sequence[Holding]) -> CommitOutcome:
         for resource, amount in request.entries:
             self._used[resource] += amount
         self._live[request.flow_id] = request
@@ -123,18 +179,30 @@ class MemoryStore:
         self._append(ChangeKind.COMMIT, request.flow_id, request, latency_us=latency_us)
         outcome = CommitOutcome(request.flow_id, CommitStatus.COMMITTED, self._version, latency_us, route=request.route)
         self._committed[request.flow_id] = (request, outcome)
-        return outcome
+        return replace(outcome, displaced=tuple(victim.flow_id for victim in displaced)) if displaced else outcome
 
-    def _end(self, flow_id: str, kind: ChangeKind) -> bool:
+    def _end(self, flow_id: str, kind: ChangeKind, *, displaced_by: str = "") -> bool:
         request = self._live.pop(flow_id, None)
         if request is None:
             return False
         for resource, amount in request.entries:
             self._used[resource] -= amount
-        self._append(kind, flow_id, request, latency_us=self._committed[flow_id][1].latency_us)
+        self._append(kind, flow_id, request, latency_us=self._committed[flow_id][1].latency_us, displaced_by=displaced_by)
         return True
 
-    def _append(self, kind: ChangeKind, flow_id: str, request: CommitRequest | None, *, latency_us: int) -> None:
+    def _pressure(self) -> Pressure | None:
+        if self._refusals is None:
+            return None
+        return congestion.pressure(self._refusals, self._now_ms, len(self._used))
+
+    def _count(self, refusals: Sequence[Refusal]) -> None:
+        if self._refusals is not None:
+            period = congestion.period_of(self._now_ms)
+            self._refusals.update(Tally(period, refusal.resource, refusal.service) for refusal in refusals)
+
+    def _append(
+        self, kind: ChangeKind, flow_id: str, request: CommitRequest | None, *, latency_us: int, displaced_by: str = ""
+    ) -> None:
         self._changes.append(
             Change(
                 version=len(self._changes),
@@ -146,6 +214,8 @@ class MemoryStore:
                 latency_us=latency_us,
                 entries=request.entries if request else (),
                 route=request.route if request else (),
+                priority=request.priority if request else 0,
+                displaced_by=displaced_by,
             )
         )
 

@@ -7,14 +7,17 @@ synchronous and the asynchronous store are two drivers of these same generators.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
 from ric_sim.domain.errors import CityMismatch, InvalidInput, LogTrimmed, NotFound, StoreCorrupt, UnsupportedVersion
-from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, CommitStatus, Snapshot
-from ric_sim.store import codec
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, CommitStatus, Snapshot, UsedAmounts
+from ric_sim.store import codec, congestion
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, Record, Reply, StoreImage
-from ric_sim.store.keys import StoreKeys, service_owners_key
+from ric_sim.store.congestion import Refusal
+from ric_sim.store.keys import StoreKeys, refusals_key, service_owners_key
+from ric_sim.store.preemption import held_below
 from ric_sim.store.scripts import Script, load_script
 from ric_sim.store.validation import ResourceBounds, check_now, check_request
 
@@ -65,9 +68,11 @@ Procedure = Generator[Step, Any, T]
 class StoreProcedures:
     """The verbs of one namespace. Remembers the layout, which never changes once it is created."""
 
-    def __init__(self, namespace: str) -> None:
+    def __init__(self, namespace: str, *, congestion_signals: bool = False) -> None:
         self.namespace = namespace
         self.keys = StoreKeys.of(namespace)
+        self._congestion_signals = congestion_signals
+        self._holdings: dict[bytes, CommitRequest] = {}
         self._bounds: ResourceBounds | None = None
 
     def create(self, layout: StoreLayout) -> Procedure[None]:
@@ -105,12 +110,12 @@ class StoreProcedures:
         state = yield Command(("GET", self.keys.state))
         if state is None:
             raise self._not_created()
-        return codec.decode_snapshot(state)
+        return (yield from self._with_pressure(codec.decode_snapshot(state)))
 
     def snapshot_at(self, now_ms: int) -> Procedure[Snapshot]:
         check_now(now_ms)
         reply = yield from self._until_swept(self._script("snapshot", now_ms))
-        return codec.decode_snapshot(reply[1])
+        return (yield from self._with_pressure(codec.decode_snapshot(reply[1])))
 
     def commit(self, requests: Sequence[CommitRequest], now_ms: int) -> Procedure[list[CommitOutcome]]:
         check_now(now_ms)
@@ -119,11 +124,18 @@ class StoreProcedures:
         for request in requests:
             check_request(request, bounds)
             packed.append(codec.encode_request(request))
+        verb = "preempt" if any(request.priority and request.displaces for request in requests) else "commit"
         outcomes: list[CommitOutcome] = []
         for first in range(0, max(len(packed), 1), MAX_COMMITS_PER_CALL):
             piece = slice(first, first + MAX_COMMITS_PER_CALL)
-            reply = yield from self._until_swept(self._script("commit", now_ms, b"".join(packed[piece])))
-            outcomes += codec.decode_outcomes(requests[piece], reply[1], reply[2:])
+            reply = yield from self._until_swept(self._script(verb, now_ms, b"".join(packed[piece])))
+            if verb == "commit":
+                outcomes += codec.decode_outcomes(requests[piece], reply[1], reply[2:])
+            else:
+                decided = codec.decode_outcomes(requests[piece], reply[1], reply[3:])
+                outcomes += codec.with_displaced(decided, reply[2])
+        if self._congestion_signals:
+            yield from self._count(congestion.refusals_of(requests, outcomes), now_ms)
         return outcomes
 
     def release(self, flow_ids: Sequence[str], now_ms: int) -> Procedure[list[bool]]:
@@ -144,6 +156,22 @@ class StoreProcedures:
             if reply[0] == Reply.OK:
                 return expired
 
+    def displaceable(self, priority: int) -> Procedure[UsedAmounts]:
+        bounds = self._bounds or (yield from self._attach())
+        live = yield Command(("ZRANGE", self.keys.expiry, 0, -1))
+        known = self._holdings
+        unknown = [flow_id for flow_id in live if flow_id not in known]
+        found = (yield Command(("HMGET", self.keys.commits, *unknown))) if unknown else []
+        read = {flow_id: codec.decode_committed(value)[2] for flow_id, value in zip(unknown, found, strict=True) if value}
+        # A commit never changes, so what was read once need not be read again while it lives.
+        self._holdings = {flow_id: held for flow_id in live if (held := known.get(flow_id) or read.get(flow_id))}
+        return held_below(priority, self._holdings.values(), len(bounds.limits))
+
+    def publish_refusals(self, refusals: Sequence[Refusal], now_ms: int) -> Procedure[None]:
+        congestion.require_signals(kept=self._congestion_signals)
+        yield from self.advance(now_ms)
+        yield from self._count(refusals, now_ms)
+
     def lookup(self, flow_id: str) -> Procedure[CommitOutcome | None]:
         created, committed = yield Transaction((("EXISTS", self.keys.state), ("HGET", self.keys.commits, _id_bytes(flow_id))))
         if not created:
@@ -161,7 +189,7 @@ class StoreProcedures:
 
     def drop(self) -> Procedure[None]:
         self._bounds = None
-        yield Command(("DEL", *self.keys.all, service_owners_key(self.namespace)))
+        yield Command(("DEL", *self.keys.all, service_owners_key(self.namespace), refusals_key(self.namespace)))
 
     def changes_page(self, after_version: int, block_ms: int | None) -> Procedure[list[Change]]:
         """The next records, at most `LOG_PAGE_RECORDS`; none at the log's end, after waiting `block_ms` at most for one."""
@@ -199,6 +227,28 @@ class StoreProcedures:
             records=records,
             record_ids=ids,
         )
+
+    def _with_pressure(self, snapshot: Snapshot) -> Procedure[Snapshot]:
+        """Adds the pressure, if kept. It is a hint: that it is read a moment later than the amounts does no harm."""
+        if not self._congestion_signals:
+            return snapshot
+        flat = yield Command(("HGETALL", refusals_key(self.namespace)))
+        counts = {congestion.parse_tally(field): int(count) for field, count in _pairs(flat)}
+        return replace(snapshot, pressure=congestion.pressure(counts, snapshot.now_ms, len(snapshot.used)))
+
+    def _count(self, refusals: Sequence[Refusal], now_ms: int) -> Procedure[None]:
+        """Adds refusals to the minute of the store's clock, and drops those that weigh nothing any more."""
+        if not refusals:
+            return
+        key = refusals_key(self.namespace)
+        state, fields = yield Transaction((("GETRANGE", self.keys.state, 0, codec.STATE_HEADER.size - 1), ("HKEYS", key)))
+        if not state:
+            raise self._not_created()
+        latest_ms = max(now_ms, codec.decode_state_header(state).now_ms)
+        forgotten = [field for field in fields if congestion.is_forgotten(congestion.parse_tally(field), latest_ms)]
+        period = congestion.period_of(latest_ms)
+        added = [("HINCRBY", key, f"{period}:{refusal.resource}:{refusal.service}", 1) for refusal in refusals]
+        yield Transaction((*added, *((("HDEL", key, *forgotten),) if forgotten else ())))
 
     def _log_until(self, newest: bytes) -> Procedure[tuple[list[bytes], list[Record]]]:
         ids: list[bytes] = []

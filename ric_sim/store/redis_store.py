@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import redis
 from redis.retry import Retry
 
-from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
+from ric_sim.store.congestion import Refusal
 from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
 from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
 
@@ -30,12 +31,13 @@ class RedisStore:
         url: redis://host:port/db, rediss://..., or unix:///path.
         namespace: 1 to 64 of A-Z a-z 0-9 . _ -; one run of one city.
         patience_s: how long to try to reach the server again; covers a restart of a local one.
+        congestion_signals: count refusals, and give snapshots the pressure.
     """
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
         self.url = check_url(url)
         self.namespace = namespace
-        self._procedures = StoreProcedures(namespace)
+        self._procedures = StoreProcedures(namespace, congestion_signals=congestion_signals)
         self._errors = TranslatedErrors(address_of(url))
         self._patience_s = patience_s
 
@@ -61,6 +63,12 @@ class RedisStore:
 
     def advance(self, now_ms: int) -> int:
         return self._run(self._procedures.advance(now_ms))
+
+    def displaceable(self, priority: int) -> UsedAmounts:
+        return self._run(self._procedures.displaceable(priority))
+
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
+        self._run(self._procedures.publish_refusals(refusals, now_ms))
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         return self._run(self._procedures.lookup(flow_id))

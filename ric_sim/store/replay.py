@@ -25,6 +25,7 @@ class ViolationKind(StrEnum):
     REPEATED_COMMIT = "repeated_commit"  # a flow committed twice
     UNMATCHED_END = "unmatched_end"  # a release or expiry without a live reservation, or with other contents
     EXPIRY_TIME = "expiry_time"  # an expiry before its time, or a release after it
+    PREEMPTION = "preemption"  # displaced without need, by a flow of no higher priority, or for a commit that did not follow
     LAYOUT = "layout"  # limits or city other than the log was created for
     HEAD = "head"  # the state's version or hash is not that of the last record
     USED = "used"  # used amounts are not the sum of the live reservations
@@ -73,6 +74,7 @@ class Replay:
         self.peak_compute_ratio = 0.0
         self.violations: list[Violation] = []
         self.n_violations = 0
+        self._displaced: list[Change] = []  # whose winner's COMMIT must come next
 
     def report(self, kind: ViolationKind, version: int, flow_id: str, detail: str) -> None:
         """Notes one violation."""
@@ -90,12 +92,22 @@ class Replay:
             self.report(ViolationKind.CLOCK, change.version, change.flow_id, f"time {change.now_ms} ms after {self.now_ms} ms")
         self.version, self.now_ms = change.version, max(change.now_ms, self.now_ms)
         self.counts[change.kind] += 1
+        if self._displaced and not self._goes_on(change):
+            self.finish()
         if change.kind == ChangeKind.COMMIT:
             if request is not None:
                 self._check_latency(change, request)
             self._commit(change)
+            self._check_displaced(change)
         elif change.kind != ChangeKind.CREATE:
             self._end(change)
+
+    def finish(self) -> None:
+        """After the last record: nobody may have been displaced for a commit that is not there."""
+        for victim in self._displaced:
+            detail = f"displaced by {victim.displaced_by}, whose COMMIT does not follow"
+            self.report(ViolationKind.PREEMPTION, victim.version, victim.flow_id, detail)
+        self._displaced = []
 
     def _commit(self, change: Change) -> None:
         if change.flow_id in self.committed:
@@ -134,8 +146,30 @@ class Replay:
             detail = f"latency {latency_us} us is over the budget of {request.budget_us} us"
             self.report(ViolationKind.LATENCY, change.version, change.flow_id, detail)
 
+    def _goes_on(self, change: Change) -> bool:
+        """The record is another victim of the same winner, or the winner's commit."""
+        winner = self._displaced[0].displaced_by
+        return winner == (change.displaced_by if change.kind == ChangeKind.PREEMPT else change.flow_id) and (
+            change.kind in (ChangeKind.PREEMPT, ChangeKind.COMMIT)
+        )
+
+    def _check_displaced(self, winner: Change) -> None:
+        for victim in self._displaced:
+            if victim.priority >= winner.priority:
+                detail = f"priority {victim.priority} displaced by {winner.flow_id} of priority {winner.priority}"
+                self.report(ViolationKind.PREEMPTION, victim.version, victim.flow_id, detail)
+            wanted = [resource for resource, _ in winner.entries]
+            if all(
+                self.used[r] + amount <= self._limits[r] for r, amount in victim.entries if r in wanted and r < len(self.used)
+            ):
+                detail = f"there was room beside {winner.flow_id}"
+                self.report(ViolationKind.PREEMPTION, victim.version, victim.flow_id, detail)
+        self._displaced = []
+
     def _end(self, change: Change) -> None:
-        """A release or an expiry."""
+        """A release, an expiry, or a preemption."""
+        if change.kind == ChangeKind.PREEMPT:
+            self._displaced.append(change)
         commit = self.live.pop(change.flow_id, None)
         if commit is None:
             history = "ended before" if change.flow_id in self.committed else "was never committed"
@@ -149,11 +183,13 @@ class Replay:
         if _contents(change) != _contents(commit):
             detail = f"{change.kind.name} differs from the COMMIT of version {commit.version}"
             self.report(ViolationKind.UNMATCHED_END, change.version, change.flow_id, detail)
-        is_due = commit.expiry_ms <= change.now_ms
+        # One that was over when it was committed can only be displaced by a commit of the very same call.
+        is_stillborn = change.kind == ChangeKind.PREEMPT and commit.now_ms == change.now_ms
+        is_due = commit.expiry_ms <= change.now_ms and not is_stillborn
         if is_due != (change.kind == ChangeKind.EXPIRE):
             detail = f"{change.kind.name} at {change.now_ms} ms of a reservation until {commit.expiry_ms} ms"
             self.report(ViolationKind.EXPIRY_TIME, change.version, change.flow_id, detail)
 
 
 def _contents(change: Change) -> tuple[object, ...]:
-    return (change.entries, change.route, change.service, change.expiry_ms, change.latency_us)
+    return (change.entries, change.route, change.service, change.expiry_ms, change.latency_us, change.priority)

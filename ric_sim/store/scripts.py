@@ -23,7 +23,7 @@ class Script:
 
 @cache
 def load_script(verb: str) -> Script:
-    """The script of `verb` ("create", "commit", "release", "advance" or "snapshot") with its `-- @include` line resolved."""
+    """The script of a verb (create, commit, preempt, release, advance or snapshot) with its `-- @include` line resolved."""
     (path,) = LUA_DIR.glob(f"{verb}-*.lua")
     text = path.read_text(encoding="ascii")
     parts = [(LUA_DIR / "shared" / f"{name}.lua").read_text(encoding="ascii") for name in _includes(text)]

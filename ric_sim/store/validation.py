@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ric_sim.domain.errors import InvalidInput, OutOfRange, OversizeMessage
+from ric_sim.domain.priority import check_priority
 from ric_sim.domain.reservation import CommitRequest
 from ric_sim.network.admission import MAX_ROUTE_LINKS
 from ric_sim.store.base import StoreLayout
@@ -72,6 +73,8 @@ def check_request(request: CommitRequest, bounds: ResourceBounds) -> None:
             )
     if len(dict(request.entries)) != len(request.entries):
         raise InvalidInput(f"flow {flow_id}: a resource is given twice; add its amounts up")
+    if request.priority:
+        check_priority(request.priority, f"flow {flow_id}")
     _check_scalars(request)
     _check_hosts(request, bounds)
     _check_route(flow_id, request.route, bounds.n_links)

@@ -55,6 +55,17 @@ def loop(quick: QuickOption = False, as_json: JsonOption = False) -> None:
     _measure("bench_loop", quick=quick, as_json=as_json)
 
 
+@app.command("train-routing")
+def train_routing(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """Environment steps per second of PPO training, against stock RLlib and sb3-contrib at equal network and minibatch.
+
+    Example:
+
+      ricity bench train-routing --json
+    """
+    _measure("bench_train_routing", quick=quick, as_json=as_json)
+
+
 def _measure(name: str, *, quick: bool, as_json: bool) -> None:
     module = load_benchmark(name)
     result = module.measure(quick=quick, tell=lambda line: error_console.print(line, highlight=False))

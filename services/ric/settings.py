@@ -18,4 +18,6 @@ class RicSettings(ProcessSettings):
     profile: str = Field("paper", description="Built-in city profile; not used with a city file.")
     city_file: Path | None = Field(None, description="A city of your own, docs/city.md.")
     absent_grace_ms: int = Field(5_000, ge=0, description="How long requests wait for an xApp whose last instance has gone.")
+    preemption: bool = Field(default=False, description="Critical services may displace others where there is no room.")
+    congestion_signals: bool = Field(default=False, description="Refusals are counted in the store and snapshots carry them.")
     store_patience_s: float = Field(30.0, gt=0, description="How long to wait for the store at the start.")

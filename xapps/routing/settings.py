@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, field_validator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
 
 from ric_sim.network.policies import POLICIES
 from xapps.sdk.settings import XappSettings
@@ -14,6 +17,7 @@ class RoutingSettings(XappSettings):
     service: str = Field(pattern="^[a-z][a-z0-9-]{0,31}$", description="Key of the service it routes; names the xApp.")
     policy: str = Field("cspf", description="How it routes; a name in ric_sim.network.policies.POLICIES.")
     policy_seed: int = Field(0, ge=0, description="Seed of policies that draw at random.")
+    weights: Path | None = Field(None, description="Folder of a learned policy's weights; empty: those that come with Ricity.")
 
     @field_validator("policy")
     @classmethod
@@ -21,3 +25,24 @@ class RoutingSettings(XappSettings):
         if value not in POLICIES:
             raise ValueError(f"expected one of {', '.join(sorted(POLICIES))}")
         return value
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _is_given(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @model_validator(mode="after")
+    def _has_a_use_for_weights(self) -> RoutingSettings:
+        if self.weights is not None and not self.algorithm:
+            raise ValueError(f"policy {self.policy} has no weights: leave RICITY_WEIGHTS empty or choose a learned policy")
+        return self
+
+    @property
+    def algorithm(self) -> str:
+        """What trained the policy; empty for a policy that has not learnt."""
+        return POLICIES[self.policy].algorithm
+
+    @property
+    def policy_parameters(self) -> dict[str, Any]:
+        """For `make_policy`."""
+        return {"weights": self.weights, "services": (self.service,)} if self.algorithm else {}

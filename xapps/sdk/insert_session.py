@@ -6,6 +6,7 @@ A request is held from its delivery to its final outcome::
                    ^                             -> ABORTED: queued again (`SessionLimits.replans`), in the end reject sent
                    '-----------------------------'  INVALID: reject sent
                                   -> reject sent -> REJECTED, or whatever else: done
+    reject sent -> asked again on what displacing others would leave in use (preemption switched on): queued
     queued longer than its time-to-wait: done (the node has taken its default action)
 """
 
@@ -13,14 +14,18 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ric_sim.domain.errors import InvalidInput
 from ric_sim.domain.flow import Cause, FlowRequest
+from ric_sim.domain.reservation import Snapshot
 from ric_sim.e2.codec import MAX_TIME_TO_WAIT_MS, admission_cause, flow_from_proto
 from ric_sim.network.admission import commit_request
 from ric_sim.network.city import City
+from ric_sim.network.contention import lacking_resources
 from ricity.e2.v1 import common_pb2, xapp_pb2
 from xapps.sdk.agent import InsertAgent
 from xapps.sdk.agent_errors import AgentErrorLog
@@ -49,6 +54,7 @@ class _Held:
     replans: int = 0
     overtaken: int = 0
     rejected: bool = False  # a reject is on its way: whatever the RIC says to it, the request is done
+    used_if_displacing: bytes = b""  # to plan on instead of the snapshot, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,9 @@ class InsertSession:
         self._metrics.requests.inc(len(message.requests))
         self._metrics.batch_requests.observe(len(message.requests))
         for request in message.requests:
-            self._take(request)
+            if message.used_if_displacing:
+                self._held.pop(request.flow_id, None)  # rejected by us, and asked again on other terms
+            self._take(request, message.used_if_displacing)
         self._metrics.held.set(len(self._held))
 
     def on_outcomes(self, batch: xapp_pb2.ControlOutcomeBatch) -> None:
@@ -135,7 +143,7 @@ class InsertSession:
                 self._expire(held)
         return controls
 
-    def _take(self, request: common_pb2.ServiceRequest) -> None:
+    def _take(self, request: common_pb2.ServiceRequest, used_if_displacing: bytes) -> None:
         if request.flow_id in self._held:
             return  # it is being decided already: one control is enough
         if len(self._held) >= self._limits.window:
@@ -152,7 +160,8 @@ class InsertSession:
             self._log.warning("request.unusable", flow_id=request.flow_id[:_MAX_DETAIL], error=str(error))
             self._controls.append(self._reject(request.flow_id, admission_cause(Cause.AGENT_ERROR, str(error)[:_MAX_DETAIL])))
             return
-        held = _Held(flow, time.monotonic() + (request.time_to_wait_ms or MAX_TIME_TO_WAIT_MS) / 1000)
+        deadline_s = time.monotonic() + (request.time_to_wait_ms or MAX_TIME_TO_WAIT_MS) / 1000
+        held = _Held(flow, deadline_s, used_if_displacing=used_if_displacing)
         self._held[flow.flow_id] = held
         self._queue.append(held)
 
@@ -201,7 +210,7 @@ class InsertSession:
     def _decide(self, held: _Held) -> xapp_pb2.Control:
         started_s = time.perf_counter()
         try:
-            plan = self._agent.decide(self._view.snapshot, held.flow)
+            plan = self._agent.decide(self._basis(held), held.flow)
             control = self._control(held, plan)
         except Exception as error:  # an agent's defect costs its request, never the process or another request
             self._errors.add(error, flow_id=held.flow.flow_id)
@@ -210,10 +219,21 @@ class InsertSession:
         self._metrics.decision_seconds.observe(time.perf_counter() - started_s)
         return control
 
+    def _basis(self, held: _Held) -> Snapshot:
+        """What to plan on: the view, or what displacing would leave in use."""
+        snapshot = self._view.snapshot
+        if not held.used_if_displacing:
+            return snapshot
+        used = np.frombuffer(held.used_if_displacing, dtype="<u4")
+        held.used_if_displacing = b""
+        return replace(snapshot, used=used) if len(used) == len(snapshot.used) else snapshot
+
     def _control(self, held: _Held, plan: Plan) -> xapp_pb2.Control:
         """Raises InvalidRoute or OutOfRange when the agent's route is none of this flow."""
         if not plan.accepted:
             control = self._final_reject(held, admission_cause(plan.cause))
+            if self._view.snapshot.pressure is not None:
+                control.lacking_resources.extend(self._lacking(held.flow))
             self._metrics.decisions["reject"].inc()
             return control
         self._view.add(commit_request(self._city, held.flow, plan.links))
@@ -224,6 +244,12 @@ class InsertSession:
             snapshot_version=self._view.snapshot.version,
             route=xapp_pb2.Route(links=plan.links),
         )
+
+    def _lacking(self, flow: FlowRequest) -> list[int]:
+        """What the flow would have needed on the route it would take in an empty city, for the congestion signals."""
+        snapshot = self._view.snapshot
+        preferred = self._agent.decide(replace(snapshot, used=np.zeros_like(snapshot.used)), flow)
+        return lacking_resources(self._city, flow, snapshot.used, preferred.links) if preferred.accepted else []
 
     def _give_up(self, held: _Held, cause: common_pb2.Cause) -> None:
         self._controls.append(self._final_reject(held, cause))

@@ -53,7 +53,8 @@ class UsedView:
                 f"snapshot of {len(message.used)} bytes: the city has {len(self._used)} resources of 4 bytes each"
             )
         self._used[:] = np.frombuffer(message.used, dtype="<u4")
-        self.snapshot = Snapshot(version=message.version, now_ms=message.now_ms, used=self._readonly)
+        pressure = np.frombuffer(message.pressure, dtype="<f4") if len(message.pressure) == self._used.nbytes else None
+        self.snapshot = Snapshot(message.version, message.now_ms, self._readonly, pressure)
         self._own = {flow_id: own for flow_id, own in self._own.items() if own.is_missing_in(message)}
         for own in self._own.values():
             self._add(own.entries, sign=1)

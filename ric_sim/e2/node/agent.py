@@ -91,6 +91,9 @@ class NodeAgent:
         if kind == "answers":
             for answer in message.answers.answers:
                 self._answer(answer, now_s)
+        elif kind == "displaced":
+            for flow in message.displaced.flows:
+                self._displaced(flow)
         elif kind == "subscription":
             self._subscribe(message.subscription)
         elif kind == "subscription_delete":
@@ -104,6 +107,13 @@ class NodeAgent:
         except InvalidInput as error:
             counter("ricity_nodes_invalid_messages_total").labels(cause=error.code).inc()
             self._log.warning("answer.invalid", flow=answer.flow_id, error=str(error))
+
+    def _displaced(self, message: termination_pb2.DisplacedFlow) -> None:
+        try:
+            self.player.displaced(codec.flow_index(self._day, message.flow_id), message.links, message.now_ms)
+        except InvalidInput as error:
+            counter("ricity_nodes_invalid_messages_total").labels(cause=error.code).inc()
+            self._log.warning("displaced.invalid", flow=message.flow_id, error=str(error))
 
     def _subscribe(self, message: termination_pb2.NodeSubscription) -> None:
         try:

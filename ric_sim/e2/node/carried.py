@@ -69,6 +69,18 @@ class CarriedLoad:
             for at_ms, sign in ((start_ms, 1), (flow.end_ms, -1)):
                 heapq.heappush(self._steps, _Step(at_ms, next(self._numbers), sign, flow.service, cells, rates))
 
+    def cut(self, flow: FlowRequest, links: Sequence[int], at_ms: int) -> None:
+        """A flow taken before carries nothing from `at_ms` on (from `now_ms`, if that is later).
+
+        Raises:
+            InvalidRoute: as `carry`; nothing changes.
+        """
+        cells, rates = self._cells(flow, links)
+        cut_ms = max(at_ms, flow.arrival_ms, self.now_ms)
+        if cut_ms < flow.end_ms:
+            for step_ms, sign in ((cut_ms, -1), (flow.end_ms, 1)):
+                heapq.heappush(self._steps, _Step(step_ms, next(self._numbers), sign, flow.service, cells, rates))
+
     def advance(self, to_ms: int) -> None:
         """Moves on to emulated time `to_ms` (never back): flows begin and end as due."""
         steps = self._steps

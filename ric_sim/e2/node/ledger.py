@@ -96,6 +96,7 @@ class Ledger:
         resent: bool, sent again after an association broke.
         by_node: bool, the node took its default action itself.
         instance: int16, row of `instances`, -1 if no xApp decided.
+        displaced: bool, an applied route gave way to another flow later; there only if any did.
     """
 
     def __init__(self, day: Day, *, n_services: int) -> None:
@@ -122,6 +123,7 @@ class Ledger:
         self.answered_twice = 0
         self.late = 0
         self.unknown = 0
+        self.displaced: set[int] = set()
         self._states = bytearray(n)  # what the columns say too, but quick to ask
         self._instances: dict[str, int] = {}
 
@@ -167,6 +169,19 @@ class Ledger:
         """Whether the flow has its final record."""
         return self._states[index] >= _SETTLED_BY_RIC
 
+    def displace(self, index: int) -> bool:
+        """Notes that an accepted flow gave way to another; False if that is known or it is not carried."""
+        if index in self.displaced or self.outcome[index] != Outcome.APPLIED:
+            return False
+        self.displaced.add(index)
+        return True
+
+    def displaced_flows(self) -> npt.NDArray[np.bool_]:
+        """bool [F], true for accepted flows that gave way to others."""
+        flows = np.zeros(len(self.outcome), np.bool_)
+        flows[list(self.displaced)] = True
+        return flows
+
     def _takes(self, index: int) -> bool:
         state = self._states[index] if 0 <= index < len(self._states) else _UNRAISED
         if state == _OPEN:
@@ -193,6 +208,8 @@ class Ledger:
         """Writes every column, `service`, and `instances` as a compressed npz, at once (never half a file)."""
         part = path.with_suffix(".part")
         columns: dict[str, Any] = {name: value for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        if self.displaced:
+            columns["displaced"] = self.displaced_flows()
         with part.open("wb") as file:
             np.savez_compressed(file, instances=np.array(self.instances, np.str_), **columns)
         part.replace(path)

@@ -35,6 +35,7 @@ class RequestMetrics:
         ]
         self.decision_s = [histogram("ricity_nodes_decision_seconds").labels(service=key) for key in services]
         self.latency_s = [histogram("ricity_nodes_flow_latency_seconds").labels(service=key) for key in services]
+        self.displaced = [counter("ricity_nodes_displaced_flows_total").labels(service=key) for key in services]
         self._keys = services
 
     def count(self, service: int, settlement: Settlement, *, decision_s: float) -> None:
@@ -80,6 +81,7 @@ class DayPlayer:
         self._ports = _ports(city, nodes, day)
         self._distinct_ports = frozenset(self._ports)
         self._given_up: dict[int, None] = {}
+        self._displaced_early: dict[int, tuple[Sequence[int], int]] = {}
         self._unreported: list[str] = []
         self._progress = Progress(raised=0, settled=0, n_outstanding=0)
         self._metrics = RequestMetrics([spec.key for spec in city.services])
@@ -208,6 +210,22 @@ class DayPlayer:
         if request is not None and settlement.accepted:
             self.load.carry(request.flow, links)
         self._settle(index, settlement, now_s)
+        if self._displaced_early and index in self._displaced_early:
+            self.displaced(index, *self._displaced_early.pop(index))
+
+    def displaced(self, index: int, links: Sequence[int], at_ms: int) -> None:
+        """Flow `index` gave way to another at emulated time `at_ms`; told again, or not one of the day (-1), changes nothing.
+
+        Raises:
+            InvalidRoute: the links cannot be its route; nothing changes.
+        """
+        if not 0 <= index < self._n_flows:
+            return
+        if not self.ledger.is_settled(index):
+            self._displaced_early[index] = (links, at_ms)  # its answer is still under way, on an association that broke
+        elif self.ledger.displace(index):
+            self.load.cut(self.day.flow(index), links, at_ms)
+            self._metrics.displaced[self._service[index]].inc()
 
     def expire(self, now_s: float) -> None:
         """Default action for every request that has waited its time-to-wait and the guard."""

@@ -39,6 +39,8 @@ def progress(player: DayPlayer, now_s: float) -> dict[str, Any]:
 def summarise(player: DayPlayer, *, began_unix_s: float | None) -> dict[str, Any]:
     """The day's figures. Ratios are 0 to 1; a figure that nothing was measured for is None.
 
+    A flow that gave way to another (`displaced`, there only if any did) is accepted but does not count as served in the GoS.
+
     Args:
         player: of a day that is done, or was stopped.
         began_unix_s: wall clock at which the day began; the ledger's times count from there.
@@ -54,7 +56,7 @@ def summarise(player: DayPlayer, *, began_unix_s: float | None) -> dict[str, Any
         "answered_twice": ledger.answered_twice,
         "late": ledger.late,
         "unknown_answers": ledger.unknown,
-        "gos": _ratio(ledger.n_accepted, ledger.n_raised),
+        "gos": _ratio(ledger.n_accepted - len(ledger.displaced), ledger.n_raised),
         "gos_by_service": _gos_by_service(ledger, keys),
         "latency_ms_by_service": _latency_ms_by_service(ledger, keys),
         "decision_ms": _decision_ms(ledger),
@@ -70,6 +72,7 @@ def summarise(player: DayPlayer, *, began_unix_s: float | None) -> dict[str, Any
         "outages": [asdict(outage) for outage in player.outages.outages],
         "longest_gap_s_by_service": dict(zip(keys, [round(gap, 3) for gap in player.outages.longest_gap_s], strict=True)),
         "began_unix_s": began_unix_s,
+        **({"displaced": len(ledger.displaced)} if ledger.displaced else {}),
     }
 
 
@@ -82,7 +85,7 @@ def _wall_s(ledger: Ledger) -> float | None:
 
 
 def _gos_by_service(ledger: Ledger, keys: Sequence[str]) -> dict[str, float | None]:
-    raised, accepted = ledger.raised_us >= 0, ledger.outcome == Outcome.APPLIED
+    raised, accepted = ledger.raised_us >= 0, (ledger.outcome == Outcome.APPLIED) & ~ledger.displaced_flows()
     mine = {key: ledger.service == service for service, key in enumerate(keys)}
     return {key: _ratio(int((accepted & of).sum()), int((raised & of).sum())) for key, of in mine.items()}
 

@@ -15,6 +15,8 @@ from ric_sim.network.policies import prices
 from ric_sim.network.policies.base import Plan, RoutingPolicy
 from ric_sim.network.policies.fixed import FirstFitPolicy
 from ric_sim.network.policies.layered import LayeredPolicy
+from ric_sim.network.policies.learned import compile_kernels, load_policy
+from ric_sim.network.policies.prices_tuned import PricedPrices, shipped_numbers
 from ric_sim.network.policies.walkers import NearestFeasiblePolicy, NextHopPolicy, RandomPolicy
 
 NEAR_HOST_MS = 4.0
@@ -31,11 +33,15 @@ class PolicyFactory:
         summary: one line for people.
         build: called with the name, the city, the seed and all parameters.
         defaults: every parameter the policy has.
+        algorithm: what trained its weights; empty, it has none.
+        alias_of: another policy's name for which this is a second one.
     """
 
     summary: str
     build: Callable[[str, City, int, Parameters], RoutingPolicy]
     defaults: Parameters = field(default_factory=dict)
+    algorithm: str = ""
+    alias_of: str = ""
 
 
 def near_host_ms(city: City) -> dict[str, float]:
@@ -49,8 +55,22 @@ def _specialised(name: str, city: City, _seed: int, parameters: Parameters) -> R
     return LayeredPolicy(name, city, prices.SpecialisedPrices(city, near_host_ms(city) if chosen is None else chosen))
 
 
+def _priced(name: str, city: City, _seed: int, parameters: Parameters) -> RoutingPolicy:
+    chosen = parameters["numbers"]
+    return LayeredPolicy(name, city, PricedPrices(city, shipped_numbers(city) if chosen is None else chosen))
+
+
 def _layered(pricing: Callable[[City], prices.Pricing], *, minimax: bool = False) -> Callable[..., RoutingPolicy]:
     return lambda name, city, _seed, _parameters: LayeredPolicy(name, city, pricing(city), minimax=minimax)
+
+
+def _learned(algorithm: str, summary: str, *, alias_of: str = "") -> PolicyFactory:
+    """Its parameters are those of `load_policy`: `weights`, a folder; `services`, keys of those it is to route."""
+
+    def build(name: str, city: City, _seed: int, parameters: Parameters) -> RoutingPolicy:
+        return load_policy(name, city, algorithm, folder=parameters["weights"], services=parameters["services"])
+
+    return PolicyFactory(summary, build, {"weights": None, "services": None}, algorithm, alias_of)
 
 
 POLICIES: dict[str, PolicyFactory] = {
@@ -89,6 +109,11 @@ POLICIES: dict[str, PolicyFactory] = {
         _specialised,
         {"near_host_ms": None},
     ),
+    "priced": PolicyFactory(
+        "cspf with four tuned prices per service: near O-DUs, near O-CUs, host load and link load",
+        _priced,
+        {"numbers": None},
+    ),
     "nearest-feasible": PolicyFactory(
         "next hop towards the nearest hosts with room, inside the mask",
         lambda name, city, _seed, _parameters: NearestFeasiblePolicy(name, city),
@@ -97,6 +122,9 @@ POLICIES: dict[str, PolicyFactory] = {
         "any next hop inside the mask",
         lambda name, city, seed, _parameters: RandomPolicy(name, city, seed),
     ),
+    "sarl": _learned("sarl", "one agent for all services, learnt by `ricity train routing --algo sarl`"),
+    "amarl": _learned("amarl", "one agent per service, learnt by `ricity train routing --algo amarl`"),
+    "learned": _learned("amarl", "the learned policy of choice, which is amarl", alias_of="amarl"),
 }
 
 
@@ -129,8 +157,20 @@ def warm_up(city: City) -> None:
     ru, upf = int(city.nodes_of(NodeKind.O_RU)[0]), int(city.nodes_of(NodeKind.UPF)[0])
     service = int(city.upf_service[upf])
     flow = FlowRequest("warm-up", service, city.services[service].directions[0], ru, upf, 1, 1, arrival_ms=0, holding_ms=1)
-    for name in POLICIES:
-        make_policy(name, city).plan(idle, flow)
+    for name, factory in POLICIES.items():
+        if not factory.algorithm:
+            make_policy(name, city).plan(idle, flow)
+    compile_kernels(city)
 
 
-__all__ = ["POLICIES", "NextHopPolicy", "Plan", "PolicyFactory", "RoutingPolicy", "make_policy", "near_host_ms", "warm_up"]
+__all__ = [
+    "POLICIES",
+    "NextHopPolicy",
+    "Parameters",
+    "Plan",
+    "PolicyFactory",
+    "RoutingPolicy",
+    "make_policy",
+    "near_host_ms",
+    "warm_up",
+]

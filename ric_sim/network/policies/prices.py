@@ -48,18 +48,23 @@ class TotalLatencyPrices:
 
 
 class Demands:
-    """How much of each resource a request would take if its route used it, and how full that would leave the resource."""
+    """How much of each resource a request would take if its route used it, and how full that would leave the resource.
+
+    Attributes:
+        limit: float64 [R], at least 1.
+        per_kbps: float64 [S, R], of a service's request per kbps: 1 kbps of links, micro-cores of hosts.
+    """
 
     def __init__(self, city: City) -> None:
         self.n_links = city.n_links
         self.limit = np.maximum(city.limits.astype(np.float64), 1.0)
         per_tier = np.array([spec.compute_ucore_per_kbps for spec in city.services], dtype=np.float64)
         per_node = np.where(city.node_kind <= NodeKind.UPF, per_tier[:, np.minimum(city.node_kind, NodeKind.UPF)], 0.0)
-        self._per_kbps = np.hstack([np.ones((len(city.services), city.n_links)), per_node])
+        self.per_kbps = np.hstack([np.ones((len(city.services), city.n_links)), per_node])
 
     def of(self, flow: FlowRequest) -> FloatArray:
         """float64 [R], kbps of links and micro-cores of hosts."""
-        return flow.bandwidth_kbps * self._per_kbps[flow.service]
+        return flow.bandwidth_kbps * self.per_kbps[flow.service]
 
     def utilisation(self, used: IntArray, flow: FlowRequest) -> FloatArray:
         """float64 [R], share of each limit in use with the request in place."""

@@ -34,6 +34,8 @@ class Deployment:
             "RICITY_GRPC_PORT": str(self._ric_port),
             "RICITY_STORE_URL": self.store_url,
             "RICITY_NAMESPACE": self.namespace,
+            **_given("RICITY_PREEMPTION", self._options.preempt or None),
+            **_given("RICITY_CONGESTION_SIGNALS", self._options.signals or None),
         }
         return self._process(RIC, "services.ric.main", {**self._city, **env})
 
@@ -48,6 +50,7 @@ class Deployment:
                     "RICITY_SERVICE": key,
                     "RICITY_POLICY": self._options.policy,
                     "RICITY_REPLANS": str(self._options.replans),
+                    **_given("RICITY_WEIGHTS", self._options.weights and self._options.weights.resolve()),
                 },
             )
             for key in services

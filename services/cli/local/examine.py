@@ -23,12 +23,15 @@ def examine_store(store: RedisStore, city: City, day: Day, ledger: DayLedger) ->
     changes = list(store.changes())
     without_commit, without_acceptance = disagreements(changes, day, ledger)
     counters = store.counters()
+    displaced, unlike = displacements(changes, day, ledger)
     findings = StoreFindings(
         commits_ok=counters.committed,
         aborts_by_cause=aborts_by_cause(counters),
         violations=[str(violation) for violation in report.violations],
         accepted_without_commit=without_commit,
         commit_without_acceptance=without_acceptance,
+        displaced=displaced,
+        displaced_unlike_nodes=unlike,
     )
     return findings, changes
 
@@ -37,9 +40,18 @@ def disagreements(changes: Sequence[Change], day: Day, ledger: DayLedger) -> tup
     """Flows that the nodes carry without a reservation that was held, and reservations held that they do not carry."""
     committed = {change.flow_id for change in changes if change.kind == ChangeKind.COMMIT}
     given_back = {change.flow_id for change in changes if change.kind == ChangeKind.RELEASE}
+    displaced = {change.flow_id for change in changes if change.kind == ChangeKind.PREEMPT}
     held = committed - given_back
     carried = {day.flow_id(index) for index in np.flatnonzero(ledger.accepted).tolist()}
-    return len(carried - held), len(held - carried)
+    return len(carried - held), len(held - displaced - carried)
+
+
+def displacements(changes: Sequence[Change], day: Day, ledger: DayLedger) -> tuple[int, int]:
+    """Reservations that gave way to others, and for how many flows log and nodes do not agree about that."""
+    logged = {change.flow_id for change in changes if change.kind == ChangeKind.PREEMPT}
+    rows = np.flatnonzero(ledger.displaced).tolist() if ledger.displaced is not None else []
+    carried = {day.flow_id(index) for index in np.flatnonzero(ledger.accepted).tolist()}
+    return len(logged), len(logged & carried ^ {day.flow_id(index) for index in rows})
 
 
 def aborts_by_cause(counters: Counters) -> dict[str, int]:

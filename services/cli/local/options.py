@@ -21,12 +21,15 @@ class RunOptions:
     Attributes:
         profile, day, seed: of the built-in city and its days; None takes the seed of the day.
         policy: of all six routing xApps, a name in `ric_sim.network.policies`.
+        weights: folder of a learned policy's weights; None takes those that come with Ricity.
         speed: `max`, or emulated seconds per second of wall time as a number.
         rate: requests per second of wall time instead of the day's own clock.
         store: `embedded` or the URL of a Redis-protocol server.
         city, flows: files that take the place of the built-in city and day.
         in_flight: most requests outstanding at speed `max`.
         replans: plans an xApp makes again after an aborted commit.
+        preempt: critical services may displace others.
+        signals: refusals are counted in the store, and snapshots carry them.
         max_flows: plays only the first ones.
         ric_port: gRPC port of the RIC; 0 takes a free one.
         keep: leave the deployment running after the day, until Ctrl-C.
@@ -38,6 +41,7 @@ class RunOptions:
     day: str = "test"
     seed: int | None = None
     policy: str = "cspf"
+    weights: Path | None = None
     speed: str = SPEED_MAX
     rate: float | None = None
     store: str = EMBEDDED
@@ -45,6 +49,8 @@ class RunOptions:
     flows: Path | None = None
     in_flight: int = 6
     replans: int = 1
+    preempt: bool = False
+    signals: bool = False
     max_flows: int | None = None
     ric_port: int = 0
     keep: bool = False

@@ -33,7 +33,7 @@ from services.cli.local.deployment import (
 )
 from services.cli.local.examine import examine_store
 from services.cli.local.folder import RunFolder, read_json, write_json
-from services.cli.local.identity import identity
+from services.cli.local.identity import identity, weight_digests
 from services.cli.local.memory import MemoryPeak
 from services.cli.local.options import EMBEDDED, RunOptions
 from services.cli.local.supervisor import Supervisor
@@ -82,11 +82,14 @@ class LocalRun:
         options.validate()
         if options.policy not in POLICIES:
             raise UnknownKey("policy", options.policy, POLICIES)
+        if options.weights is not None and not POLICIES[options.policy].algorithm:
+            raise InvalidInput(f"--weights {options.weights}: policy {options.policy} has none; take a learned one, e.g. learned")
         self._options = options
         self._watcher = watcher
         self._scenario = load_scenario(
             profile=options.profile, day=options.day, seed=options.seed, city_file=options.city, flow_file=options.flows
         )
+        self._weights = weight_digests(options, self._scenario.city)
         self._folder = RunFolder(options.out)
         self._memory = MemoryPeak()
         self._stack = ExitStack()
@@ -221,7 +224,7 @@ class LocalRun:
             findings, changes = examine_store(store, scenario.city, day, ledger)
         facts = self._facts(nodes["began_unix_s"], interrupted=interrupted, killed=killed)
         played = PlayedDay(scenario.city.services, ledger)
-        summary = compose(nodes, played, findings, facts, identity(self._options, scenario))
+        summary = compose(nodes, played, findings, facts, identity(self._options, scenario, self._weights))
         write_json(self._folder.summary, summary)
         return RunResult(summary, scenario, day, ledger, changes, self._folder)
 

@@ -24,6 +24,7 @@ class DayLedger:
         cause: int8, `ric_sim.domain.flow.Cause` of what was not accepted.
         latency_us: int64, end to end, of the accepted.
         raised_us, sent_us, answered_us: int64, -1 for what has not happened.
+        displaced: bool, accepted flows that gave way to others; None if none did.
     """
 
     service: npt.NDArray[np.int8]
@@ -33,6 +34,7 @@ class DayLedger:
     raised_us: npt.NDArray[np.int64]
     sent_us: npt.NDArray[np.int64]
     answered_us: npt.NDArray[np.int64]
+    displaced: npt.NDArray[np.bool_] | None = None
 
     @property
     def raised(self) -> npt.NDArray[np.bool_]:
@@ -57,6 +59,7 @@ def read_ledger(path: Path) -> DayLedger:
     """
     try:
         with np.load(path, allow_pickle=False) as columns:
-            return DayLedger(**{name: columns[name] for name in DayLedger.__dataclass_fields__})
+            names = [name for name in DayLedger.__dataclass_fields__ if name != "displaced" or name in columns]
+            return DayLedger(**{name: columns[name] for name in names})
     except (OSError, KeyError, ValueError) as error:
         raise MalformedFile(f"{path}: expected the ledger.npz that the E2 nodes write at the end of a day ({error})") from error

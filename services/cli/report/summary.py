@@ -34,6 +34,8 @@ class StoreFindings:
         violations: of the audit, in words; empty when it passed.
         accepted_without_commit: flows that the nodes carry and the log does not know.
         commit_without_acceptance: flows that the log holds to their end and the nodes do not carry.
+        displaced: reservations that gave way to flows of higher priority.
+        displaced_unlike_nodes: flows displaced in the log and not at the nodes, or the other way round.
     """
 
     commits_ok: int
@@ -41,10 +43,13 @@ class StoreFindings:
     violations: Sequence[str]
     accepted_without_commit: int
     commit_without_acceptance: int
+    displaced: int = 0
+    displaced_unlike_nodes: int = 0
 
     @property
     def ok(self) -> bool:
-        return not (self.violations or self.accepted_without_commit or self.commit_without_acceptance)
+        disagreements = self.accepted_without_commit, self.commit_without_acceptance, self.displaced_unlike_nodes
+        return not (self.violations or any(disagreements))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ def compose(
         nodes: content of nodes_summary.json (`ric_sim.e2.node.summary.summarise`).
         identity: what was run (profile, seed, hashes, versions), copied as it is.
     """
+    preempting = identity.get("preemption") or store.displaced
     heals = [heal_time_s(restart, day, float(nodes["began_unix_s"])) for restart in facts.restarts]
     return {
         **identity,
@@ -103,7 +109,9 @@ def compose(
             "violations": list(store.violations),
             "accepted_without_commit": store.accepted_without_commit,
             "commit_without_acceptance": store.commit_without_acceptance,
+            **({"displaced_unlike_nodes": store.displaced_unlike_nodes} if preempting else {}),
         },
+        **({"displaced": store.displaced} if preempting else {}),
         "memory_mb_peak": round(facts.memory_mb_peak, 1),
         "killed_at_stop": list(facts.killed_at_stop),
         "interrupted": facts.interrupted,
@@ -117,6 +125,7 @@ def failures(summary: Mapping[str, Any]) -> list[str]:
     checks = {
         "accepted flow(s) that the commit log does not know": audit["accepted_without_commit"],
         "committed flow(s) that the nodes do not carry": audit["commit_without_acceptance"],
+        "flow(s) displaced in the log but not at the nodes, or the other way round": audit.get("displaced_unlike_nodes", 0),
         "request(s) answered twice": summary["answered_twice"],
         "request(s) never answered": summary["forgotten"],
         "process(es) that did not stop when told": len(summary["killed_at_stop"]),

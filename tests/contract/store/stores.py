@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot
+from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
 from ric_sim.store.async_redis_store import AsyncRedisStore
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
+from ric_sim.store.congestion import Refusal
 
 LAYOUT = StoreLayout(
     n_links=4, n_nodes=3, limits=np.array([100, 100, 100, 10, 1000, 1000, 50], dtype=np.uint32), city_fingerprint="c0" * 32
@@ -44,9 +45,9 @@ def request(flow_id: str = "flow-1", **changes: object) -> CommitRequest:
 class BlockingAsyncStore:
     """`AsyncRedisStore` on an event loop of its own that runs while a call waits."""
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
         self.namespace = namespace
-        self._store = AsyncRedisStore(url, namespace, patience_s=patience_s)
+        self._store = AsyncRedisStore(url, namespace, patience_s=patience_s, congestion_signals=congestion_signals)
         self._runner = asyncio.Runner()
 
     def create(self, layout: StoreLayout) -> None:
@@ -69,6 +70,12 @@ class BlockingAsyncStore:
 
     def advance(self, now_ms: int) -> int:
         return self._runner.run(self._store.advance(now_ms))
+
+    def displaceable(self, priority: int) -> UsedAmounts:
+        return self._runner.run(self._store.displaceable(priority))
+
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
+        self._runner.run(self._store.publish_refusals(refusals, now_ms=now_ms))
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         return self._runner.run(self._store.lookup(flow_id))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from ric_sim.domain.reservation import Change, ChangeKind
@@ -5,7 +7,7 @@ from ric_sim.e2.node.ledger import Outcome
 from ric_sim.network.scenario import load_scenario
 from ric_sim.network.traffic import selection
 from ric_sim.store.codec import Counters
-from services.cli.local.examine import aborts_by_cause, disagreements
+from services.cli.local.examine import aborts_by_cause, disagreements, displacements
 
 DAY = selection(load_scenario(profile="smoke", day="test").day, "test", np.arange(4))
 
@@ -30,6 +32,17 @@ def test_what_either_side_has_alone_is_counted(make_ledger):
         change(ChangeKind.COMMIT, 3),
     ]
     assert disagreements(log, DAY, ledger) == (2, 1)
+
+
+def test_displaced_flows_are_compared_with_those_the_nodes_were_told_of(make_ledger):
+    ledger = make_ledger(service=[0] * 4, outcome=[Outcome.APPLIED, Outcome.APPLIED, Outcome.DEFAULT, Outcome.APPLIED])
+    log = [change(ChangeKind.COMMIT, index) for index in range(4)] + [change(ChangeKind.PREEMPT, index) for index in (0, 1, 2)]
+    assert disagreements(log, DAY, ledger) == (0, 0)
+    assert displacements(log, DAY, ledger) == (3, 2)
+    told = replace(ledger, displaced=np.array([True, False, False, True]))
+    assert displacements(log, DAY, told) == (3, 2)
+    agreeing = replace(ledger, displaced=np.array([True, True, False, False]))
+    assert displacements(log, DAY, agreeing) == (3, 0)
 
 
 def test_aborts_are_named_by_their_cause():

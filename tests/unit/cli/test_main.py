@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ric_sim.network.montreal import build_city
 from services.cli.main import app, main
+from tests.untrained import untrained_folder
 
 
 @pytest.fixture
@@ -147,3 +149,28 @@ def test_an_exported_city_is_the_city(tmp_path: Path, capsys: pytest.CaptureFixt
     assert stats["day"]["flows"] == exported["requests"] == 400
     with (tmp_path / "day.csv").open() as lines:
         assert sum(1 for _ in csv.reader(lines)) == 401
+
+
+def test_weights_of_a_folder_are_evaluated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    untrained_folder(tmp_path, build_city("smoke").service_index)
+    words = ["eval", "routing", "--profile", "smoke", "--max-flows", "100", "--json", "--weights", str(tmp_path)]
+    assert main([*words, "--policy", "learned,cspf"]) == 0
+    learned, cspf = json.loads(capsys.readouterr().out)["evaluations"]
+    assert (learned["policy"], cspf["policy"]) == ("learned", "cspf")
+    assert learned["accepted"] > 0
+    assert main([*words, "--policy", "cspf"]) == 2
+    assert "cspf has none; name a learned policy" in capsys.readouterr().err
+    (tmp_path / "ar.safetensors").write_bytes(b"damaged")
+    assert main([*words, "--policy", "learned"]) == 2
+    assert "weights_corrupt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("policy", "message"), [("cspf", "policy cspf has none"), ("learned", "no such weight file")])
+def test_a_run_on_unusable_weights_does_not_start(
+    policy: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    words = ["run", "--profile", "smoke", "--policy", policy, "--weights", str(tmp_path / "none"), "--out", str(out), "--json"]
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert not out.exists()

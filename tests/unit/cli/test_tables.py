@@ -3,6 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
+from ric_sim.network.policies import POLICIES
 from ric_sim.network.services_catalogue import SERVICES
 from services.cli.eval_command import chosen, comparison
 from services.cli.run_tables import number, percent, summary_tables
@@ -85,6 +86,12 @@ def test_no_ratio_is_a_dash():
 )
 def test_lists_of_names(words, names):
     assert chosen("policy", words, {"cspf": 1, "ksp": 2}) == names
+
+
+def test_all_policies_are_each_of_them_once():
+    names = chosen("policy", "all", POLICIES)
+    assert {"amarl", "sarl", "cspf"} < set(names) == set(POLICIES) - {"learned"}
+    assert chosen("policy", "learned", POLICIES) == ["learned"]
 
 
 def test_a_comparison_has_a_row_per_policy():

@@ -46,6 +46,24 @@ def test_the_result_is_one_json_object(smoke):
     assert (told["refresh_every"], told["replans"]) == (1, 0)
 
 
+def test_what_is_told_by_service_fits_what_is_told_of_all(smoke):
+    result = evaluate(smoke, "cspf")
+    by_cause = {}
+    for causes in result.rejects_by_service.values():
+        for cause, count in causes.items():
+            by_cause[cause] = by_cause.get(cause, 0) + count
+    assert by_cause == result.rejects_by_cause
+    for service, spec in enumerate(smoke.city.services):
+        requests = int((smoke.day.service == service).sum())
+        refused = sum(result.rejects_by_service[spec.key].values())
+        assert refused == requests - round(result.gos_by_service[spec.key] * requests)
+        percentiles_ms = result.latency_percentiles_ms_by_service[spec.key]
+        assert len(percentiles_ms) == 5
+        assert percentiles_ms == sorted(percentiles_ms)
+        assert percentiles_ms[0] <= result.latency_ms_by_service[spec.key] <= percentiles_ms[4]
+        assert 2.0 < result.propagation_ms_by_service[spec.key] < result.latency_ms_by_service[spec.key]
+
+
 def test_a_service_without_requests_has_no_figures(smoke):
     result = evaluate(smoke, "cspf", max_flows=1)
     (service,) = (index for index in [int(smoke.day.service[0])])

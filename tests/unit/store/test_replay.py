@@ -35,7 +35,7 @@ def test_a_sound_log_replays_to_its_state(kind_and_now):
 
 
 def _other(kind):
-    return {ChangeKind.RELEASE if kind == ChangeKind.EXPIRE else ChangeKind.EXPIRE: 0}
+    return {ChangeKind.RELEASE if kind == ChangeKind.EXPIRE else ChangeKind.EXPIRE: 0, ChangeKind.PREEMPT: 0}
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from ric_sim.store.scripts import LUA_DIR, load_script
 
 VERBS = {path: path.stem.rpartition("-")[0] for path in sorted(LUA_DIR.glob("*.lua"))}
 SHARED = sorted((LUA_DIR / "shared").glob("*.lua"))
+REQUESTS = LUA_DIR / "shared" / "requests.lua"
 KEY_NAMES = StoreKeys.__slots__
 
 
@@ -22,7 +23,7 @@ def _constants(path, prefix=""):
 
 
 def test_every_verb_is_a_file():
-    assert set(VERBS.values()) == {"create", "commit", "release", "advance", "snapshot"}
+    assert set(VERBS.values()) == {"create", "commit", "preempt", "release", "advance", "snapshot"}
 
 
 @pytest.mark.parametrize("path", VERBS, ids=VERBS.get)
@@ -51,6 +52,8 @@ def test_a_script_uses_the_keys_and_arguments_it_declares(path):
 def test_every_code_a_script_returns_is_documented_and_of_the_enum(path):
     text = path.read_text()
     header = text.split("\n\n")[0]
+    if re.search(r"@include .*\brequests\b", header):
+        text += REQUESTS.read_text()
     documented = {Reply(int(code)) for code in re.findall(r"^-- (?:Returns)? +\{(\d)", header, re.MULTILINE)}
     named = {Reply[name] for name in re.findall(r"\bREPLY_(\w+)", text)}
     through = {Reply.NOT_CREATED, Reply.INVALID, Reply.CORRUPT} if "open(ARGV[1])" in text else set()
@@ -80,7 +83,9 @@ def test_layouts_are_those_of_the_codec():
         lua_format = re.search(rf"local {name} = '(\S+)'", text).group(1)
         assert _expanded(struct.format) == lua_format
         assert constants.get(f"{name}_BYTES", struct.size) == struct.size
-    commit = next(path for path in VERBS if VERBS[path] == "commit").read_text()
+    commit = REQUESTS.read_text()
+    assert f"local PRIORITIES = {2**codec.PRIORITY_SHIFT} " in commit
+    assert f"local SPARES = {2**codec.SPARES_SHIFT} " in commit
     assert f"local OUTCOME = '{_expanded(codec.OUTCOME.format)}'" in commit
 
 
@@ -92,7 +97,7 @@ def _expanded(python_format):
 
 
 def test_sizes_are_those_of_the_validation():
-    commit = next(path for path in VERBS if VERBS[path] == "commit").read_text()
+    commit = REQUESTS.read_text()
     sizes = [validation.MAX_FLOW_ID_CHARS, validation.MAX_ENTRIES, validation.MAX_HOSTS, validation.MAX_ROUTE_LINKS]
     assert f"local MAX_FLOW_ID_BYTES, MAX_ENTRIES, MAX_HOSTS, MAX_ROUTE_LINKS = {', '.join(map(str, sizes))}\n" in commit
 

@@ -11,8 +11,8 @@ from ric_sim.telemetry import counter, declare, gauge, histogram, registry
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("ric_sim", "services", "xapps")
-COMPONENTS = {"ric", "xapp", "nodes"}
-UNITS = ("seconds", "bytes", "ratio", "requests", "commits", "flows", "nodes", "instances", "subscriptions", "attached")
+COMPONENTS = {"ric", "xapp", "routing", "nodes"}
+UNITS = ("seconds", "bytes", "ratio", "requests", "commits", "flows", "nodes", "instances", "subscriptions", "attached", "info")
 UNBOUNDED_LABELS = {"flow", "flow_id", "ue", "ue_id", "instance_id", "node"}
 OURS = {name: spec for name, spec in registry().items() if name.startswith("ricity_")}
 CREATED = re.compile(r'\b(counter|gauge|histogram)\(\s*"([a-z0-9_]+)"')

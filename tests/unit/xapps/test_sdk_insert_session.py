@@ -315,3 +315,46 @@ def test_a_snapshot_of_another_city_is_an_error_and_nothing_is_held(session):
     with pytest.raises(OversizeMessage):
         session.session.on_inserts(message)
     assert session.session.held == 0
+
+
+def ask_if_displacing(session, item, *, used):
+    amounts = np.full(CITY.n_resources, used, dtype="<u4").tobytes()
+    snapshot = common_pb2.StoreSnapshot(version=1, used=np.full(CITY.n_resources, 50, dtype="<u4").tobytes())
+    session.session.on_inserts(
+        xapp_pb2.InsertIndications(snapshot=snapshot, requests=[flow_to_proto(item)], used_if_displacing=amounts)
+    )
+
+
+def test_a_rejected_request_that_is_asked_again_is_planned_once_on_what_displacing_would_leave():
+    session = Session()
+    session.agent.answer = Plan((), Cause.NO_ROUTE_CAPACITY, 0)
+    session.deliver(flow(0), used=50)
+    (control,) = session.session.decide_group()
+    assert control.WhichOneof("decision") == "reject"
+    session.agent.answer = Plan(ROUTE, Cause.NONE, 1)
+    ask_if_displacing(session, flow(0), used=7)
+    (control,) = session.session.decide_group()
+    assert tuple(control.route.links) == ROUTE
+    session.outcome(0, xapp_pb2.CONTROL_STATUS_ABORTED, version=1)
+    session.session.decide_group()
+    assert [used for _, _, used in session.agent.seen] == [50, 7, 50]
+    assert session.session.held == 1
+
+
+def test_while_signals_are_kept_a_reject_names_what_the_flow_lacked():
+    class Choosy(RecordingAgent):
+        def decide(self, snapshot, flow):
+            return Plan((), Cause.NO_ROUTE_CAPACITY, 0) if snapshot.used.any() else Plan(ROUTE, Cause.NONE, 1)
+
+    session = Session()
+    session.session._agent = Choosy()
+    full = CITY.limits.astype("<u4").copy()
+    full[: CITY.n_links] = 0
+    full[ROUTE[1]] = CITY.limits[ROUTE[1]]
+    for pressure in (b"", np.zeros(CITY.n_resources, dtype="<f4").tobytes()):
+        snapshot = common_pb2.StoreSnapshot(version=1, used=full.tobytes(), pressure=pressure)
+        number = 1 if pressure else 0
+        session.session.on_inserts(xapp_pb2.InsertIndications(snapshot=snapshot, requests=[flow_to_proto(flow(number))]))
+        (control,) = session.session.decide_group()
+        assert control.WhichOneof("decision") == "reject"
+        assert (ROUTE[1] in control.lacking_resources) == bool(pressure)

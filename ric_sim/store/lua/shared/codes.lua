@@ -17,3 +17,4 @@ local KIND_CREATE = 0
 local KIND_COMMIT = 1
 local KIND_RELEASE = 2
 local KIND_EXPIRE = 3
+local KIND_PREEMPT = 4

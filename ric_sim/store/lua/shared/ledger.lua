@@ -68,8 +68,9 @@ local function append(kind, latency, request)
     records[#records + 1] = { string.format('%d-0', version + 1), record, chain }
 end
 
--- Gives the amounts of a live reservation back and logs it; `committed` is its value in the commits hash.
-local function give_back(kind, id, committed)
+-- Gives the amounts of a live reservation back and logs it; `committed` is its value in the commits hash, `winner` the
+-- flow id that it makes room for, if any.
+local function give_back(kind, id, committed, winner)
     if not committed then
         return REPLY_CORRUPT, 'reservation of ' .. id .. ' has no commit'
     end
@@ -85,7 +86,7 @@ local function give_back(kind, id, committed)
         set_used(resource, rest)
     end
     gone[#gone + 1] = id
-    append(kind, latency, sub(committed, COMMITTED_HEADER_BYTES + 1))
+    append(kind, latency, sub(committed, COMMITTED_HEADER_BYTES + 1) .. (winner or ''))
     return REPLY_OK
 end
 
@@ -150,8 +151,10 @@ local function save()
     if #gone > 0 then
         redis.call('ZREM', KEYS[3], unpack(gone))
     end
-    if #taken > 0 then
+    if #deadlines > 0 then
         redis.call('ZADD', KEYS[3], unpack(deadlines))
+    end
+    if #taken > 0 then
         redis.call('HSET', KEYS[4], unpack(taken))
     end
 end

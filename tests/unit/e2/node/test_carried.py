@@ -57,6 +57,17 @@ def test_the_rest_of_the_flow_falls_into_the_next_period():
     assert load.active == [0, 0]
 
 
+def test_a_flow_that_is_cut_carries_nothing_more():
+    load = CarriedLoad(CITY, NODES)
+    flow = day_of((IOT, RU_WEST, 1000, 3000, 500, 5)).flow(0)
+    load.carry(flow, links_along(CITY, UP_CROSSING))
+    load.cut(flow, links_along(CITY, UP_CROSSING), 1600)
+    assert period(load, "du-east", start_ms=0, end_ms=6000).carried_kbps_ms.tolist() == [[0, 0], [500 * 600, 0]]
+    assert load.active == [0, 0]
+    load.cut(flow, links_along(CITY, UP_CROSSING), 5000)
+    assert not period(load, "du-east", start_ms=6000, end_ms=7000).carried_kbps_ms.any()
+
+
 def test_the_cu_of_the_gnb_sees_its_radio_too():
     load = CarriedLoad(CITY, NODES)
     load.carry(day_of((AR, RU_EAST, 0, 1000, 700, 2)).flow(0), links_along(CITY, DOWN_EAST))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from ric_sim.e2.node.outages import Outage
 from ric_sim.e2.node.pacing import MaxPace, RatePace, SpeedPace
 from ric_sim.e2.node.player import GUARD_S, DayPlayer
 from ric_sim.e2.node.subscriptions import Capabilities, InsertSubscription, SubscriptionTable
+from ric_sim.e2.node.summary import summarise
 from tests.unit.e2.node.two_sites import AR, IOT, route_of, two_sites, uniform_day
 
 CITY = two_sites()
@@ -281,3 +283,44 @@ def test_whatever_happens_every_request_ends_in_exactly_one_record(script, kind)
     assert player.done == (ledger.n_raised == len(day))
     player.load.advance(10**7)
     assert player.load.active == [0, 0]
+
+
+def test_a_displaced_flow_is_accepted_but_not_served_and_is_told_of_once(tmp_path):
+    day = uniform_day(4)
+    player = player_of(day, MaxPace(day, in_flight=4), "ar", "iot")
+    sent(player, 0.0)
+    for index in range(4):
+        player.answer(index, APPLIED, route_of(CITY, player.day.flow(index).service), 0.1)
+    links = route_of(CITY, player.day.flow(2).service)
+    for _ in range(2):
+        player.displaced(2, links, player.load.now_ms)
+    player.displaced(-1, links, 0)
+    summary = summarise(player, began_unix_s=0.0)
+    assert (summary["accepted"], summary["displaced"], summary["gos"]) == (4, 1, 0.75)
+    player.ledger.save(tmp_path / "ledger.npz")
+    with np.load(tmp_path / "ledger.npz") as columns:
+        assert columns["displaced"].tolist() == [False, False, True, False]
+
+
+def test_a_day_without_displaced_flows_is_written_as_ever(tmp_path):
+    day = uniform_day(1)
+    player = player_of(day, MaxPace(day, in_flight=1), "ar", "iot")
+    sent(player, 0.0)
+    player.answer(0, APPLIED, route_of(CITY, player.day.flow(0).service), 0.1)
+    player.ledger.save(tmp_path / "ledger.npz")
+    with np.load(tmp_path / "ledger.npz") as columns:
+        assert "displaced" not in columns
+    assert "displaced" not in summarise(player, began_unix_s=0.0)
+
+
+def test_news_of_a_displaced_flow_that_comes_before_its_answer_waits_for_it():
+    day = uniform_day(2)
+    player = player_of(day, MaxPace(day, in_flight=2), "ar", "iot")
+    sent(player, 0.0)
+    links = route_of(CITY, player.day.flow(0).service)
+    player.displaced(0, links, 0)
+    player.displaced(1, links, 0)
+    assert player.ledger.displaced == set()
+    player.answer(0, APPLIED, links, 0.1)
+    player.answer(1, REJECTED, (), 0.1)
+    assert player.ledger.displaced == {0}

@@ -15,13 +15,18 @@ from ric_sim.network import kernels_chain, kernels_layered, kernels_walk
 from ric_sim.network.admission import commit_request, host_processing_us
 from ric_sim.network.montreal import build_city
 from ric_sim.network.policies import POLICIES, make_policy, near_host_ms, warm_up
+from ric_sim.network.policies.learned import LearnedPolicy, kernels_inference
 from tests.unit.network.policies.cities import diamond, downlink, idle, loaded, node, route_names, uplink, zigzag
+from tests.untrained import untrained_weights
 
 NORTH = "upf-ar east cu east north west du-near west ru"
 SOUTH = "upf-ar east cu east south west du-near west ru"
 NORTH_FAR = "upf-ar east cu east north west du-far west ru"
 
-SEARCHING = sorted(set(POLICIES) - {"shortest", "ksp", "random"})
+HEURISTICS = sorted(name for name, factory in POLICIES.items() if not factory.algorithm)
+"""The policies that need no weights; the others have tests of their own."""
+
+SEARCHING = sorted(set(HEURISTICS) - {"shortest", "ksp", "random"})
 """The policies that look at the snapshot before they choose."""
 
 
@@ -39,7 +44,7 @@ def _route(city, name, used, flow, **parameters):
     return route_names(city, plan.links) if plan.accepted else plan.cause.label
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 def test_plans_commit_on_their_own_snapshot(name, busy_hour):
     """The evaluation commits each plan on the snapshot it was made on, through `commit_request`, which checks the path."""
     result = evaluate(busy_hour, name)
@@ -49,7 +54,7 @@ def test_plans_commit_on_their_own_snapshot(name, busy_hour):
     assert set(result.rejects_by_cause) <= {"no_route_capacity", "no_route_latency"}
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 @pytest.mark.parametrize("request_of", [uplink, downlink])
 def test_the_stated_latency_is_that_of_the_commit(name, request_of, city):
     used = loaded(city, du_near=0.5, du_far=0.25, cu=0.5, upf_ar=0.3, upf_iot=0.1, west__north=0.2)
@@ -63,7 +68,7 @@ def test_the_stated_latency_is_that_of_the_commit(name, request_of, city):
     assert plan.latency_us == commit.propagation_us + sum(processing_us)
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 def test_plans_leave_the_snapshot_alone(name, city):
     used = loaded(city, du_near=0.5, west__north=0.5)
     used.setflags(write=False)
@@ -88,14 +93,14 @@ def test_a_full_host_is_avoided(name, city):
     assert " du-far " in _route(city, name, loaded(city, du_near=0.95), downlink(city))
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 @pytest.mark.parametrize("full", ["ru", "du_near du_far", "cu", "upf_iot", "west__north west__south", "ru__west"])
 def test_without_room_the_cause_is_capacity(name, full, city):
     plan = _plan(city, name, loaded(city, **dict.fromkeys(full.split(), 1.0)), uplink(city))
     assert (plan.links, plan.cause, plan.latency_us) == ((), Cause.NO_ROUTE_CAPACITY, 0)
 
 
-@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"random"}))
+@pytest.mark.parametrize("name", sorted(set(HEURISTICS) - {"random"}))
 def test_over_the_budget_the_cause_is_latency(name, city):
     used = loaded(city, cu=0.9, upf_iot=0.9, du_near=0.9, du_far=0.9)
     flow = uplink(city, bandwidth_kbps=1000)
@@ -173,7 +178,7 @@ def test_a_link_with_room_for_once_is_crossed_once(name):
     assert route.count("west south") + route.count("west north") == 2
 
 
-@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"random"}))
+@pytest.mark.parametrize("name", sorted(set(HEURISTICS) - {"random"}))
 def test_a_link_with_room_for_twice_is_crossed_twice(name):
     city = zigzag()
     used = loaded(city, west__north=0.3, south__east=1.0, east__south=1.0)
@@ -188,7 +193,7 @@ def test_no_room_for_the_second_crossing_is_a_lack_of_capacity(name):
     assert _plan(city, name, used, uplink(city)).cause == Cause.NO_ROUTE_CAPACITY
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 def test_equal_seeds_give_equal_days(name, busy_hour):
     first, second = (evaluate(busy_hour, name, seed=7, max_flows=400).to_dict() for _ in range(2))
     for result in (first, second):
@@ -219,13 +224,13 @@ def test_random_is_clearly_worst(busy_hour):
         lambda city: replace(downlink(city), bandwidth_kbps=2**32),
     ],
 )
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", HEURISTICS)
 def test_requests_that_the_city_cannot_know_are_refused(name, broken, city):
     with pytest.raises(InvalidInput):
         make_policy(name, city).plan(idle(city), broken(city))
 
 
-@pytest.mark.parametrize("name", sorted(set(POLICIES) - {"random"}))
+@pytest.mark.parametrize("name", sorted(set(HEURISTICS) - {"random"}))
 def test_an_uplink_request_may_name_its_upf(name):
     city = build_city()
     iot = city.service_index["iot"]
@@ -261,17 +266,20 @@ def test_parameters_outside_their_range_are_refused(name, parameters, city):
 
 
 def test_every_policy_bears_its_name_and_a_summary(city):
-    for name, factory in POLICIES.items():
+    for name in HEURISTICS:
         assert make_policy(name, city).name == name
-        assert factory.summary
+    assert all(factory.summary for factory in POLICIES.values())
 
 
 def test_warming_up_leaves_the_kernels_compiled(city):
     warm_up(city)
     kernels = [kernels_chain.open_hosts, kernels_layered.latency_to_go, kernels_layered.cheapest_route]
     kernels += [kernels_layered.overused_link, kernels_walk.valid_actions, kernels_walk.action_nearest_to_end]
+    kernels.append(kernels_inference.walk)
     before = [list(kernel.signatures) for kernel in kernels]
     assert all(len(signatures) == 1 for signatures in before)
-    for name in POLICIES:
-        make_policy(name, city).plan(loaded(city, west__north=0.5), uplink(city))
+    policies = [make_policy(name, city) for name in HEURISTICS]
+    policies.append(LearnedPolicy("amarl", city, {"iot": untrained_weights("iot", seed=0)}))
+    for policy in policies:
+        policy.plan(loaded(city, west__north=0.5), uplink(city))
     assert [list(kernel.signatures) for kernel in kernels] == before

@@ -24,27 +24,27 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ricity/e2/v1/common.proto\x12\x0cricity.e2.v1\"\"\n\x06PlmnId\x12\x0b\n\x03mcc\x18\x01 \x01(\t\x12\x0b\n\x03mnc\x18\x02 \x01(\t\"\x97\x01\n\x0eGlobalE2NodeId\x12%\n\x07plmn_id\x18\x01 \x01(\x0b\x32\x14.ricity.e2.v1.PlmnId\x12\x15\n\rgnb_id_length\x18\x02 \x01(\r\x12\x0e\n\x06gnb_id\x18\x03 \x01(\t\x12&\n\x04type\x18\x04 \x01(\x0e\x32\x18.ricity.e2.v1.E2NodeType\x12\x0f\n\x07unit_id\x18\x05 \x01(\r\"\x9d\x01\n\x0bRanFunction\x12\x17\n\x0fran_function_id\x18\x01 \x01(\r\x12\x0b\n\x03oid\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12/\n\x0cmeasurements\x18\x05 \x03(\x0b\x32\x19.ricity.e2.v1.Measurement\x12\x17\n\x0finsert_services\x18\x06 \x03(\t\"l\n\x0bMeasurement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07minimum\x18\x03 \x01(\x01\x12\x0f\n\x07maximum\x18\x04 \x01(\x01\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0f\n\x07meaning\x18\x06 \x01(\t\"\xbd\x02\n\x05\x43\x61use\x12%\n\x03ric\x18\x01 \x01(\x0e\x32\x16.ricity.e2.v1.RicCauseH\x00\x12\x34\n\x0bric_service\x18\x02 \x01(\x0e\x32\x1d.ricity.e2.v1.RicServiceCauseH\x00\x12\x31\n\ttransport\x18\x03 \x01(\x0e\x32\x1c.ricity.e2.v1.TransportCauseH\x00\x12/\n\x08protocol\x18\x04 \x01(\x0e\x32\x1b.ricity.e2.v1.ProtocolCauseH\x00\x12\'\n\x04misc\x18\x05 \x01(\x0e\x32\x17.ricity.e2.v1.MiscCauseH\x00\x12\x31\n\tadmission\x18\x06 \x01(\x0e\x32\x1c.ricity.e2.v1.AdmissionCauseH\x00\x12\x0e\n\x06\x64\x65tail\x18\x0f \x01(\tB\x07\n\x05group\"\xed\x01\n\x0eServiceRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\r\x12\x11\n\tdirection\x18\x03 \x01(\r\x12\n\n\x02ru\x18\x04 \x01(\r\x12\x0b\n\x03upf\x18\x05 \x01(\x05\x12\x16\n\x0e\x62\x61ndwidth_kbps\x18\x06 \x01(\x04\x12\x12\n\nn_requests\x18\x07 \x01(\r\x12\x12\n\narrival_ms\x18\x08 \x01(\x04\x12\x12\n\nholding_ms\x18\t \x01(\x04\x12\x17\n\x0ftime_to_wait_ms\x18\n \x01(\r\x12\x0e\n\x06resent\x18\x0b \x01(\x08\x12\x10\n\x08ran_name\x18\x0c \x01(\t\">\n\rStoreSnapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12\x0c\n\x04used\x18\x03 \x01(\x0c\".\n\rReportTrigger\x12\x1d\n\x15granularity_period_ms\x18\x01 \x01(\r\")\n\x0cReportAction\x12\x19\n\x11measurement_names\x18\x01 \x03(\t\"$\n\x0cInsertAction\x12\x14\n\x0cservice_keys\x18\x01 \x03(\t\"\\\n\x10MeasurementValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0e\n\x04real\x18\x03 \x01(\x01H\x00\x12\x12\n\x08no_value\x18\x04 \x01(\x08H\x00\x42\x07\n\x05value\"\xb5\x01\n\x06Report\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12\x1b\n\x13\x63ollection_start_ms\x18\x03 \x01(\x04\x12\x1d\n\x15granularity_period_ms\x18\x04 \x01(\r\x12\x14\n\x0csent_unix_ns\x18\x05 \x01(\x04\x12.\n\x06values\x18\x06 \x03(\x0b\x32\x1e.ricity.e2.v1.MeasurementValue*X\n\nE2NodeType\x12\x1c\n\x18\x45\x32_NODE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45\x32_NODE_TYPE_O_DU\x10\x01\x12\x15\n\x11\x45\x32_NODE_TYPE_O_CU\x10\x02*\xa5\x03\n\x08RicCause\x12\x19\n\x15RIC_CAUSE_UNSPECIFIED\x10\x00\x12%\n!RIC_CAUSE_RAN_FUNCTION_ID_INVALID\x10\x01\x12\"\n\x1eRIC_CAUSE_ACTION_NOT_SUPPORTED\x10\x02\x12\x1f\n\x1bRIC_CAUSE_EXCESSIVE_ACTIONS\x10\x03\x12\x1e\n\x1aRIC_CAUSE_DUPLICATE_ACTION\x10\x04\x12\x1d\n\x19RIC_CAUSE_DUPLICATE_EVENT\x10\x05\x12%\n!RIC_CAUSE_FUNCTION_RESOURCE_LIMIT\x10\x06\x12 \n\x1cRIC_CAUSE_REQUEST_ID_UNKNOWN\x10\x07\x12<\n8RIC_CAUSE_INCONSISTENT_ACTION_SUBSEQUENT_ACTION_SEQUENCE\x10\x08\x12%\n!RIC_CAUSE_CONTROL_MESSAGE_INVALID\x10\t\x12%\n!RIC_CAUSE_CALL_PROCESS_ID_INVALID\x10\n*\xb6\x01\n\x0fRicServiceCause\x12!\n\x1dRIC_SERVICE_CAUSE_UNSPECIFIED\x10\x00\x12+\n\'RIC_SERVICE_CAUSE_FUNCTION_NOT_REQUIRED\x10\x01\x12)\n%RIC_SERVICE_CAUSE_EXCESSIVE_FUNCTIONS\x10\x02\x12(\n$RIC_SERVICE_CAUSE_RIC_RESOURCE_LIMIT\x10\x03*[\n\x0eTransportCause\x12\x1f\n\x1bTRANSPORT_CAUSE_UNSPECIFIED\x10\x00\x12(\n$TRANSPORT_CAUSE_RESOURCE_UNAVAILABLE\x10\x01*\xec\x01\n\rProtocolCause\x12\x1e\n\x1aPROTOCOL_CAUSE_UNSPECIFIED\x10\x00\x12(\n$PROTOCOL_CAUSE_TRANSFER_SYNTAX_ERROR\x10\x01\x12/\n+PROTOCOL_CAUSE_ABSTRACT_SYNTAX_ERROR_REJECT\x10\x02\x12=\n9PROTOCOL_CAUSE_MESSAGE_NOT_COMPATIBLE_WITH_RECEIVER_STATE\x10\x03\x12!\n\x1dPROTOCOL_CAUSE_SEMANTIC_ERROR\x10\x04*\x94\x01\n\tMiscCause\x12\x1a\n\x16MISC_CAUSE_UNSPECIFIED\x10\x00\x12*\n&MISC_CAUSE_CONTROL_PROCESSING_OVERLOAD\x10\x01\x12\x1f\n\x1bMISC_CAUSE_HARDWARE_FAILURE\x10\x02\x12\x1e\n\x1aMISC_CAUSE_OM_INTERVENTION\x10\x03*\xc3\x03\n\x0e\x41\x64missionCause\x12\x1f\n\x1b\x41\x44MISSION_CAUSE_UNSPECIFIED\x10\x00\x12!\n\x1d\x41\x44MISSION_CAUSE_LINK_CAPACITY\x10\x01\x12$\n ADMISSION_CAUSE_COMPUTE_CAPACITY\x10\x02\x12\"\n\x1e\x41\x44MISSION_CAUSE_LATENCY_BUDGET\x10\x03\x12%\n!ADMISSION_CAUSE_NO_ROUTE_CAPACITY\x10\x04\x12$\n ADMISSION_CAUSE_NO_ROUTE_LATENCY\x10\x05\x12(\n$ADMISSION_CAUSE_TIME_TO_WAIT_EXPIRED\x10\x06\x12!\n\x1d\x41\x44MISSION_CAUSE_NO_SUBSCRIBER\x10\x07\x12\x1e\n\x1a\x41\x44MISSION_CAUSE_QUEUE_FULL\x10\x08\x12#\n\x1f\x41\x44MISSION_CAUSE_CONTROL_INVALID\x10\t\x12#\n\x1f\x41\x44MISSION_CAUSE_RIC_UNREACHABLE\x10\n\x12\x1f\n\x1b\x41\x44MISSION_CAUSE_AGENT_ERROR\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ricity/e2/v1/common.proto\x12\x0cricity.e2.v1\"\"\n\x06PlmnId\x12\x0b\n\x03mcc\x18\x01 \x01(\t\x12\x0b\n\x03mnc\x18\x02 \x01(\t\"\x97\x01\n\x0eGlobalE2NodeId\x12%\n\x07plmn_id\x18\x01 \x01(\x0b\x32\x14.ricity.e2.v1.PlmnId\x12\x15\n\rgnb_id_length\x18\x02 \x01(\r\x12\x0e\n\x06gnb_id\x18\x03 \x01(\t\x12&\n\x04type\x18\x04 \x01(\x0e\x32\x18.ricity.e2.v1.E2NodeType\x12\x0f\n\x07unit_id\x18\x05 \x01(\r\"\x9d\x01\n\x0bRanFunction\x12\x17\n\x0fran_function_id\x18\x01 \x01(\r\x12\x0b\n\x03oid\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\r\x12/\n\x0cmeasurements\x18\x05 \x03(\x0b\x32\x19.ricity.e2.v1.Measurement\x12\x17\n\x0finsert_services\x18\x06 \x03(\t\"l\n\x0bMeasurement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04unit\x18\x02 \x01(\t\x12\x0f\n\x07minimum\x18\x03 \x01(\x01\x12\x0f\n\x07maximum\x18\x04 \x01(\x01\x12\x0e\n\x06labels\x18\x05 \x03(\t\x12\x0f\n\x07meaning\x18\x06 \x01(\t\"\xbd\x02\n\x05\x43\x61use\x12%\n\x03ric\x18\x01 \x01(\x0e\x32\x16.ricity.e2.v1.RicCauseH\x00\x12\x34\n\x0bric_service\x18\x02 \x01(\x0e\x32\x1d.ricity.e2.v1.RicServiceCauseH\x00\x12\x31\n\ttransport\x18\x03 \x01(\x0e\x32\x1c.ricity.e2.v1.TransportCauseH\x00\x12/\n\x08protocol\x18\x04 \x01(\x0e\x32\x1b.ricity.e2.v1.ProtocolCauseH\x00\x12\'\n\x04misc\x18\x05 \x01(\x0e\x32\x17.ricity.e2.v1.MiscCauseH\x00\x12\x31\n\tadmission\x18\x06 \x01(\x0e\x32\x1c.ricity.e2.v1.AdmissionCauseH\x00\x12\x0e\n\x06\x64\x65tail\x18\x0f \x01(\tB\x07\n\x05group\"\xed\x01\n\x0eServiceRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x0f\n\x07service\x18\x02 \x01(\r\x12\x11\n\tdirection\x18\x03 \x01(\r\x12\n\n\x02ru\x18\x04 \x01(\r\x12\x0b\n\x03upf\x18\x05 \x01(\x05\x12\x16\n\x0e\x62\x61ndwidth_kbps\x18\x06 \x01(\x04\x12\x12\n\nn_requests\x18\x07 \x01(\r\x12\x12\n\narrival_ms\x18\x08 \x01(\x04\x12\x12\n\nholding_ms\x18\t \x01(\x04\x12\x17\n\x0ftime_to_wait_ms\x18\n \x01(\r\x12\x0e\n\x06resent\x18\x0b \x01(\x08\x12\x10\n\x08ran_name\x18\x0c \x01(\t\"P\n\rStoreSnapshot\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12\x0c\n\x04used\x18\x03 \x01(\x0c\x12\x10\n\x08pressure\x18\x04 \x01(\x0c\".\n\rReportTrigger\x12\x1d\n\x15granularity_period_ms\x18\x01 \x01(\r\")\n\x0cReportAction\x12\x19\n\x11measurement_names\x18\x01 \x03(\t\"$\n\x0cInsertAction\x12\x14\n\x0cservice_keys\x18\x01 \x03(\t\"\\\n\x10MeasurementValue\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0e\n\x04real\x18\x03 \x01(\x01H\x00\x12\x12\n\x08no_value\x18\x04 \x01(\x08H\x00\x42\x07\n\x05value\"\xb5\x01\n\x06Report\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12\x1b\n\x13\x63ollection_start_ms\x18\x03 \x01(\x04\x12\x1d\n\x15granularity_period_ms\x18\x04 \x01(\r\x12\x14\n\x0csent_unix_ns\x18\x05 \x01(\x04\x12.\n\x06values\x18\x06 \x03(\x0b\x32\x1e.ricity.e2.v1.MeasurementValue*X\n\nE2NodeType\x12\x1c\n\x18\x45\x32_NODE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x45\x32_NODE_TYPE_O_DU\x10\x01\x12\x15\n\x11\x45\x32_NODE_TYPE_O_CU\x10\x02*\xa5\x03\n\x08RicCause\x12\x19\n\x15RIC_CAUSE_UNSPECIFIED\x10\x00\x12%\n!RIC_CAUSE_RAN_FUNCTION_ID_INVALID\x10\x01\x12\"\n\x1eRIC_CAUSE_ACTION_NOT_SUPPORTED\x10\x02\x12\x1f\n\x1bRIC_CAUSE_EXCESSIVE_ACTIONS\x10\x03\x12\x1e\n\x1aRIC_CAUSE_DUPLICATE_ACTION\x10\x04\x12\x1d\n\x19RIC_CAUSE_DUPLICATE_EVENT\x10\x05\x12%\n!RIC_CAUSE_FUNCTION_RESOURCE_LIMIT\x10\x06\x12 \n\x1cRIC_CAUSE_REQUEST_ID_UNKNOWN\x10\x07\x12<\n8RIC_CAUSE_INCONSISTENT_ACTION_SUBSEQUENT_ACTION_SEQUENCE\x10\x08\x12%\n!RIC_CAUSE_CONTROL_MESSAGE_INVALID\x10\t\x12%\n!RIC_CAUSE_CALL_PROCESS_ID_INVALID\x10\n*\xb6\x01\n\x0fRicServiceCause\x12!\n\x1dRIC_SERVICE_CAUSE_UNSPECIFIED\x10\x00\x12+\n\'RIC_SERVICE_CAUSE_FUNCTION_NOT_REQUIRED\x10\x01\x12)\n%RIC_SERVICE_CAUSE_EXCESSIVE_FUNCTIONS\x10\x02\x12(\n$RIC_SERVICE_CAUSE_RIC_RESOURCE_LIMIT\x10\x03*[\n\x0eTransportCause\x12\x1f\n\x1bTRANSPORT_CAUSE_UNSPECIFIED\x10\x00\x12(\n$TRANSPORT_CAUSE_RESOURCE_UNAVAILABLE\x10\x01*\xec\x01\n\rProtocolCause\x12\x1e\n\x1aPROTOCOL_CAUSE_UNSPECIFIED\x10\x00\x12(\n$PROTOCOL_CAUSE_TRANSFER_SYNTAX_ERROR\x10\x01\x12/\n+PROTOCOL_CAUSE_ABSTRACT_SYNTAX_ERROR_REJECT\x10\x02\x12=\n9PROTOCOL_CAUSE_MESSAGE_NOT_COMPATIBLE_WITH_RECEIVER_STATE\x10\x03\x12!\n\x1dPROTOCOL_CAUSE_SEMANTIC_ERROR\x10\x04*\x94\x01\n\tMiscCause\x12\x1a\n\x16MISC_CAUSE_UNSPECIFIED\x10\x00\x12*\n&MISC_CAUSE_CONTROL_PROCESSING_OVERLOAD\x10\x01\x12\x1f\n\x1bMISC_CAUSE_HARDWARE_FAILURE\x10\x02\x12\x1e\n\x1aMISC_CAUSE_OM_INTERVENTION\x10\x03*\xc3\x03\n\x0e\x41\x64missionCause\x12\x1f\n\x1b\x41\x44MISSION_CAUSE_UNSPECIFIED\x10\x00\x12!\n\x1d\x41\x44MISSION_CAUSE_LINK_CAPACITY\x10\x01\x12$\n ADMISSION_CAUSE_COMPUTE_CAPACITY\x10\x02\x12\"\n\x1e\x41\x44MISSION_CAUSE_LATENCY_BUDGET\x10\x03\x12%\n!ADMISSION_CAUSE_NO_ROUTE_CAPACITY\x10\x04\x12$\n ADMISSION_CAUSE_NO_ROUTE_LATENCY\x10\x05\x12(\n$ADMISSION_CAUSE_TIME_TO_WAIT_EXPIRED\x10\x06\x12!\n\x1d\x41\x44MISSION_CAUSE_NO_SUBSCRIBER\x10\x07\x12\x1e\n\x1a\x41\x44MISSION_CAUSE_QUEUE_FULL\x10\x08\x12#\n\x1f\x41\x44MISSION_CAUSE_CONTROL_INVALID\x10\t\x12#\n\x1f\x41\x44MISSION_CAUSE_RIC_UNREACHABLE\x10\n\x12\x1f\n\x1b\x41\x44MISSION_CAUSE_AGENT_ERROR\x10\x0b\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.e2.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_E2NODETYPE']._serialized_start=1534
-  _globals['_E2NODETYPE']._serialized_end=1622
-  _globals['_RICCAUSE']._serialized_start=1625
-  _globals['_RICCAUSE']._serialized_end=2046
-  _globals['_RICSERVICECAUSE']._serialized_start=2049
-  _globals['_RICSERVICECAUSE']._serialized_end=2231
-  _globals['_TRANSPORTCAUSE']._serialized_start=2233
-  _globals['_TRANSPORTCAUSE']._serialized_end=2324
-  _globals['_PROTOCOLCAUSE']._serialized_start=2327
-  _globals['_PROTOCOLCAUSE']._serialized_end=2563
-  _globals['_MISCCAUSE']._serialized_start=2566
-  _globals['_MISCCAUSE']._serialized_end=2714
-  _globals['_ADMISSIONCAUSE']._serialized_start=2717
-  _globals['_ADMISSIONCAUSE']._serialized_end=3168
+  _globals['_E2NODETYPE']._serialized_start=1552
+  _globals['_E2NODETYPE']._serialized_end=1640
+  _globals['_RICCAUSE']._serialized_start=1643
+  _globals['_RICCAUSE']._serialized_end=2064
+  _globals['_RICSERVICECAUSE']._serialized_start=2067
+  _globals['_RICSERVICECAUSE']._serialized_end=2249
+  _globals['_TRANSPORTCAUSE']._serialized_start=2251
+  _globals['_TRANSPORTCAUSE']._serialized_end=2342
+  _globals['_PROTOCOLCAUSE']._serialized_start=2345
+  _globals['_PROTOCOLCAUSE']._serialized_end=2581
+  _globals['_MISCCAUSE']._serialized_start=2584
+  _globals['_MISCCAUSE']._serialized_end=2732
+  _globals['_ADMISSIONCAUSE']._serialized_start=2735
+  _globals['_ADMISSIONCAUSE']._serialized_end=3186
   _globals['_PLMNID']._serialized_start=43
   _globals['_PLMNID']._serialized_end=77
   _globals['_GLOBALE2NODEID']._serialized_start=80
@@ -58,15 +58,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICEREQUEST']._serialized_start=824
   _globals['_SERVICEREQUEST']._serialized_end=1061
   _globals['_STORESNAPSHOT']._serialized_start=1063
-  _globals['_STORESNAPSHOT']._serialized_end=1125
-  _globals['_REPORTTRIGGER']._serialized_start=1127
-  _globals['_REPORTTRIGGER']._serialized_end=1173
-  _globals['_REPORTACTION']._serialized_start=1175
-  _globals['_REPORTACTION']._serialized_end=1216
-  _globals['_INSERTACTION']._serialized_start=1218
-  _globals['_INSERTACTION']._serialized_end=1254
-  _globals['_MEASUREMENTVALUE']._serialized_start=1256
-  _globals['_MEASUREMENTVALUE']._serialized_end=1348
-  _globals['_REPORT']._serialized_start=1351
-  _globals['_REPORT']._serialized_end=1532
+  _globals['_STORESNAPSHOT']._serialized_end=1143
+  _globals['_REPORTTRIGGER']._serialized_start=1145
+  _globals['_REPORTTRIGGER']._serialized_end=1191
+  _globals['_REPORTACTION']._serialized_start=1193
+  _globals['_REPORTACTION']._serialized_end=1234
+  _globals['_INSERTACTION']._serialized_start=1236
+  _globals['_INSERTACTION']._serialized_end=1272
+  _globals['_MEASUREMENTVALUE']._serialized_start=1274
+  _globals['_MEASUREMENTVALUE']._serialized_end=1366
+  _globals['_REPORT']._serialized_start=1369
+  _globals['_REPORT']._serialized_end=1550
 # @@protoc_insertion_point(module_scope)

@@ -437,21 +437,25 @@ class StoreSnapshot(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     NOW_MS_FIELD_NUMBER: _builtins.int
     USED_FIELD_NUMBER: _builtins.int
+    PRESSURE_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     now_ms: _builtins.int
     """emulated time"""
     used: _builtins.bytes
     """little-endian uint32 per resource: links (kbps), then nodes (micro-cores)"""
+    pressure: _builtins.bytes
+    """little-endian float32 per resource: refusals per emulated minute; empty without congestion signals"""
     def __init__(
         self,
         *,
         version: _builtins.int = ...,
         now_ms: _builtins.int = ...,
         used: _builtins.bytes = ...,
+        pressure: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["now_ms", b"now_ms", "used", b"used", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["now_ms", b"now_ms", "pressure", b"pressure", "used", b"used", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

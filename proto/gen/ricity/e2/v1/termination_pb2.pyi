@@ -70,6 +70,7 @@ class ConnectResponse(_message.Message):
     SUBSCRIPTION_DELETE_FIELD_NUMBER: _builtins.int
     ANSWERS_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
+    DISPLACED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def setup_result(self) -> Global___SetupResult: ...
     @_builtins.property
@@ -80,6 +81,8 @@ class ConnectResponse(_message.Message):
     def answers(self) -> Global___AnswerBatch: ...
     @_builtins.property
     def keep_alive(self) -> Global___KeepAlive: ...
+    @_builtins.property
+    def displaced(self) -> Global___DisplacedBatch: ...
     def __init__(
         self,
         *,
@@ -88,12 +91,13 @@ class ConnectResponse(_message.Message):
         subscription_delete: Global___NodeSubscriptionDelete | None = ...,
         answers: Global___AnswerBatch | None = ...,
         keep_alive: Global___KeepAlive | None = ...,
+        displaced: Global___DisplacedBatch | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "keep_alive", b"keep_alive", "message", b"message", "setup_result", b"setup_result", "subscription", b"subscription", "subscription_delete", b"subscription_delete"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "displaced", b"displaced", "keep_alive", b"keep_alive", "message", b"message", "setup_result", b"setup_result", "subscription", b"subscription", "subscription_delete", b"subscription_delete"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "keep_alive", b"keep_alive", "message", b"message", "setup_result", b"setup_result", "subscription", b"subscription", "subscription_delete", b"subscription_delete"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "displaced", b"displaced", "keep_alive", b"keep_alive", "message", b"message", "setup_result", b"setup_result", "subscription", b"subscription", "subscription_delete", b"subscription_delete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["setup_result", "subscription", "subscription_delete", "answers", "keep_alive"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["setup_result", "subscription", "subscription_delete", "answers", "keep_alive", "displaced"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -450,6 +454,61 @@ class AppliedRoute(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppliedRoute: _TypeAlias = AppliedRoute  # noqa: Y015
+
+@_typing.final
+class DisplacedBatch(_message.Message):
+    """Flows that gave way to others of higher priority (preemption switched on). After a new setup the latest are told again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLOWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def flows(self) -> _containers.RepeatedCompositeFieldContainer[Global___DisplacedFlow]: ...
+    def __init__(
+        self,
+        *,
+        flows: _abc.Iterable[Global___DisplacedFlow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flows", b"flows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisplacedBatch: _TypeAlias = DisplacedBatch  # noqa: Y015
+
+@_typing.final
+class DisplacedFlow(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLOW_ID_FIELD_NUMBER: _builtins.int
+    DISPLACED_BY_FIELD_NUMBER: _builtins.int
+    NOW_MS_FIELD_NUMBER: _builtins.int
+    LINKS_FIELD_NUMBER: _builtins.int
+    flow_id: _builtins.str
+    displaced_by: _builtins.str
+    """flow id"""
+    now_ms: _builtins.int
+    """emulated time at which its reservation ended"""
+    @_builtins.property
+    def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of the route it had"""
+
+    def __init__(
+        self,
+        *,
+        flow_id: _builtins.str = ...,
+        displaced_by: _builtins.str = ...,
+        now_ms: _builtins.int = ...,
+        links: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["displaced_by", b"displaced_by", "flow_id", b"flow_id", "links", b"links", "now_ms", b"now_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DisplacedFlow: _TypeAlias = DisplacedFlow  # noqa: Y015
 
 @_typing.final
 class DefaultedBatch(_message.Message):

@@ -361,6 +361,11 @@ class InsertIndications(_message.Message):
 
     SNAPSHOT_FIELD_NUMBER: _builtins.int
     REQUESTS_FIELD_NUMBER: _builtins.int
+    USED_IF_DISPLACING_FIELD_NUMBER: _builtins.int
+    used_if_displacing: _builtins.bytes
+    """With a single request that the instance has rejected: plan it again on these amounts (as `StoreSnapshot.used`), which
+    are what the flow would find if it displaced others of lower priority (preemption switched on).
+    """
     @_builtins.property
     def snapshot(self) -> _common_pb2.StoreSnapshot: ...
     @_builtins.property
@@ -370,10 +375,11 @@ class InsertIndications(_message.Message):
         *,
         snapshot: _common_pb2.StoreSnapshot | None = ...,
         requests: _abc.Iterable[_common_pb2.ServiceRequest] | None = ...,
+        used_if_displacing: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "snapshot", b"snapshot", "used_if_displacing", b"used_if_displacing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,6 +435,7 @@ class Control(_message.Message):
     SNAPSHOT_VERSION_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
     REJECT_FIELD_NUMBER: _builtins.int
+    LACKING_RESOURCES_FIELD_NUMBER: _builtins.int
     flow_id: _builtins.str
     snapshot_version: _builtins.int
     """planned on"""
@@ -436,6 +443,10 @@ class Control(_message.Message):
     def route(self) -> Global___Route: ...
     @_builtins.property
     def reject(self) -> _common_pb2.Cause: ...
+    @_builtins.property
+    def lacking_resources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """of a reject, while congestion signals are on: what the flow was refused for want of"""
+
     def __init__(
         self,
         *,
@@ -443,10 +454,11 @@ class Control(_message.Message):
         snapshot_version: _builtins.int = ...,
         route: Global___Route | None = ...,
         reject: _common_pb2.Cause | None = ...,
+        lacking_resources: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "reject", b"reject", "route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "flow_id", b"flow_id", "reject", b"reject", "route", b"route", "snapshot_version", b"snapshot_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "flow_id", b"flow_id", "lacking_resources", b"lacking_resources", "reject", b"reject", "route", b"route", "snapshot_version", b"snapshot_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_decision: _TypeAlias = _typing.Literal["route", "reject"]  # noqa: Y015
     _WhichOneofArgType_decision: _TypeAlias = _typing.Literal["decision", b"decision"]  # noqa: Y015

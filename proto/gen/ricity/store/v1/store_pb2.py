@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from ricity.e2.v1 import common_pb2 as ricity_dot_e2_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/store/v1/store.proto\x12\x0fricity.store.v1\x1a\x19ricity/e2/v1/common.proto\"\x14\n\x12GetSnapshotRequest\"D\n\x13GetSnapshotResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\"F\n\tFlowRoute\x12*\n\x04\x66low\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.ServiceRequest\x12\r\n\x05links\x18\x02 \x03(\r\"^\n\rCommitRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12+\n\x07\x63ommits\x18\x03 \x03(\x0b\x32\x1a.ricity.store.v1.FlowRoute\"N\n\x0e\x43ommitResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12*\n\x08outcomes\x18\x02 \x03(\x0b\x32\x18.ricity.store.v1.Outcome\"\xd0\x01\n\x07Outcome\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.ricity.store.v1.CommitStatus\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x12\n\nlatency_us\x18\x05 \x01(\x04\x12\x10\n\x08resource\x18\x06 \x01(\r\x12\x0c\n\x04used\x18\x07 \x01(\x04\x12\r\n\x05limit\x18\x08 \x01(\x04\x12\r\n\x05links\x18\t \x03(\r\"2\n\x0eReleaseRequest\x12\x0e\n\x06now_ms\x18\x01 \x01(\x04\x12\x10\n\x08\x66low_ids\x18\x02 \x03(\t\"#\n\x0fReleaseResponse\x12\x10\n\x08released\x18\x01 \x03(\x08\" \n\rLookupRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\"J\n\x0eLookupResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12)\n\x07outcome\x18\x02 \x01(\x0b\x32\x18.ricity.store.v1.Outcome\"%\n\x0cWatchRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x04\"?\n\rWatchResponse\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.ricity.store.v1.ChangeRecord\"\xd6\x01\n\x0c\x43hangeRecord\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.ricity.store.v1.ChangeKind\x12\x0e\n\x06now_ms\x18\x03 \x01(\x04\x12\x0f\n\x07\x66low_id\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\r\x12\x11\n\texpiry_ms\x18\x06 \x01(\x04\x12\x12\n\nlatency_us\x18\x07 \x01(\x04\x12\x11\n\tresources\x18\x08 \x03(\r\x12\x0f\n\x07\x61mounts\x18\t \x03(\r\x12\r\n\x05route\x18\n \x03(\r*\xb9\x01\n\x0c\x43ommitStatus\x12\x1d\n\x19\x43OMMIT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMMIT_STATUS_COMMITTED\x10\x01\x12\x1b\n\x17\x43OMMIT_STATUS_DUPLICATE\x10\x02\x12\x19\n\x15\x43OMMIT_STATUS_ABORTED\x10\x03\x12\x1a\n\x16\x43OMMIT_STATUS_CONFLICT\x10\x04\x12\x19\n\x15\x43OMMIT_STATUS_INVALID\x10\x05*\x8a\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_KIND_CREATE\x10\x01\x12\x16\n\x12\x43HANGE_KIND_COMMIT\x10\x02\x12\x17\n\x13\x43HANGE_KIND_RELEASE\x10\x03\x12\x16\n\x12\x43HANGE_KIND_EXPIRE\x10\x04\x32\x9a\x03\n\x0cStoreService\x12X\n\x0bGetSnapshot\x12#.ricity.store.v1.GetSnapshotRequest\x1a$.ricity.store.v1.GetSnapshotResponse\x12M\n\x06\x43ommit\x12\x1e.ricity.store.v1.CommitRequest\x1a\x1f.ricity.store.v1.CommitResponse(\x01\x30\x01\x12L\n\x07Release\x12\x1f.ricity.store.v1.ReleaseRequest\x1a .ricity.store.v1.ReleaseResponse\x12I\n\x06Lookup\x12\x1e.ricity.store.v1.LookupRequest\x1a\x1f.ricity.store.v1.LookupResponse\x12H\n\x05Watch\x12\x1d.ricity.store.v1.WatchRequest\x1a\x1e.ricity.store.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/store/v1/store.proto\x12\x0fricity.store.v1\x1a\x19ricity/e2/v1/common.proto\"\x14\n\x12GetSnapshotRequest\"D\n\x13GetSnapshotResponse\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\"F\n\tFlowRoute\x12*\n\x04\x66low\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.ServiceRequest\x12\r\n\x05links\x18\x02 \x03(\r\"^\n\rCommitRequest\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12\x0e\n\x06now_ms\x18\x02 \x01(\x04\x12+\n\x07\x63ommits\x18\x03 \x03(\x0b\x32\x1a.ricity.store.v1.FlowRoute\"N\n\x0e\x43ommitResponse\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\x04\x12*\n\x08outcomes\x18\x02 \x03(\x0b\x32\x18.ricity.store.v1.Outcome\"\xe3\x01\n\x07Outcome\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.ricity.store.v1.CommitStatus\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x12\n\nlatency_us\x18\x05 \x01(\x04\x12\x10\n\x08resource\x18\x06 \x01(\r\x12\x0c\n\x04used\x18\x07 \x01(\x04\x12\r\n\x05limit\x18\x08 \x01(\x04\x12\r\n\x05links\x18\t \x03(\r\x12\x11\n\tdisplaced\x18\n \x03(\t\"2\n\x0eReleaseRequest\x12\x0e\n\x06now_ms\x18\x01 \x01(\x04\x12\x10\n\x08\x66low_ids\x18\x02 \x03(\t\"#\n\x0fReleaseResponse\x12\x10\n\x08released\x18\x01 \x03(\x08\" \n\rLookupRequest\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\"J\n\x0eLookupResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\x12)\n\x07outcome\x18\x02 \x01(\x0b\x32\x18.ricity.store.v1.Outcome\"%\n\x0cWatchRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x04\"?\n\rWatchResponse\x12.\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1d.ricity.store.v1.ChangeRecord\"\xfe\x01\n\x0c\x43hangeRecord\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12)\n\x04kind\x18\x02 \x01(\x0e\x32\x1b.ricity.store.v1.ChangeKind\x12\x0e\n\x06now_ms\x18\x03 \x01(\x04\x12\x0f\n\x07\x66low_id\x18\x04 \x01(\t\x12\x0f\n\x07service\x18\x05 \x01(\r\x12\x11\n\texpiry_ms\x18\x06 \x01(\x04\x12\x12\n\nlatency_us\x18\x07 \x01(\x04\x12\x11\n\tresources\x18\x08 \x03(\r\x12\x0f\n\x07\x61mounts\x18\t \x03(\r\x12\r\n\x05route\x18\n \x03(\r\x12\x10\n\x08priority\x18\x0b \x01(\r\x12\x14\n\x0c\x64isplaced_by\x18\x0c \x01(\t*\xb9\x01\n\x0c\x43ommitStatus\x12\x1d\n\x19\x43OMMIT_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43OMMIT_STATUS_COMMITTED\x10\x01\x12\x1b\n\x17\x43OMMIT_STATUS_DUPLICATE\x10\x02\x12\x19\n\x15\x43OMMIT_STATUS_ABORTED\x10\x03\x12\x1a\n\x16\x43OMMIT_STATUS_CONFLICT\x10\x04\x12\x19\n\x15\x43OMMIT_STATUS_INVALID\x10\x05*\xa3\x01\n\nChangeKind\x12\x1b\n\x17\x43HANGE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12\x43HANGE_KIND_CREATE\x10\x01\x12\x16\n\x12\x43HANGE_KIND_COMMIT\x10\x02\x12\x17\n\x13\x43HANGE_KIND_RELEASE\x10\x03\x12\x16\n\x12\x43HANGE_KIND_EXPIRE\x10\x04\x12\x17\n\x13\x43HANGE_KIND_PREEMPT\x10\x05\x32\x9a\x03\n\x0cStoreService\x12X\n\x0bGetSnapshot\x12#.ricity.store.v1.GetSnapshotRequest\x1a$.ricity.store.v1.GetSnapshotResponse\x12M\n\x06\x43ommit\x12\x1e.ricity.store.v1.CommitRequest\x1a\x1f.ricity.store.v1.CommitResponse(\x01\x30\x01\x12L\n\x07Release\x12\x1f.ricity.store.v1.ReleaseRequest\x1a .ricity.store.v1.ReleaseResponse\x12I\n\x06Lookup\x12\x1e.ricity.store.v1.LookupRequest\x1a\x1f.ricity.store.v1.LookupResponse\x12H\n\x05Watch\x12\x1d.ricity.store.v1.WatchRequest\x1a\x1e.ricity.store.v1.WatchResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.store.v1.store_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMMITSTATUS']._serialized_start=1147
-  _globals['_COMMITSTATUS']._serialized_end=1332
-  _globals['_CHANGEKIND']._serialized_start=1335
-  _globals['_CHANGEKIND']._serialized_end=1473
+  _globals['_COMMITSTATUS']._serialized_start=1206
+  _globals['_COMMITSTATUS']._serialized_end=1391
+  _globals['_CHANGEKIND']._serialized_start=1394
+  _globals['_CHANGEKIND']._serialized_end=1557
   _globals['_GETSNAPSHOTREQUEST']._serialized_start=75
   _globals['_GETSNAPSHOTREQUEST']._serialized_end=95
   _globals['_GETSNAPSHOTRESPONSE']._serialized_start=97
@@ -47,21 +47,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMMITRESPONSE']._serialized_start=335
   _globals['_COMMITRESPONSE']._serialized_end=413
   _globals['_OUTCOME']._serialized_start=416
-  _globals['_OUTCOME']._serialized_end=624
-  _globals['_RELEASEREQUEST']._serialized_start=626
-  _globals['_RELEASEREQUEST']._serialized_end=676
-  _globals['_RELEASERESPONSE']._serialized_start=678
-  _globals['_RELEASERESPONSE']._serialized_end=713
-  _globals['_LOOKUPREQUEST']._serialized_start=715
-  _globals['_LOOKUPREQUEST']._serialized_end=747
-  _globals['_LOOKUPRESPONSE']._serialized_start=749
-  _globals['_LOOKUPRESPONSE']._serialized_end=823
-  _globals['_WATCHREQUEST']._serialized_start=825
-  _globals['_WATCHREQUEST']._serialized_end=862
-  _globals['_WATCHRESPONSE']._serialized_start=864
-  _globals['_WATCHRESPONSE']._serialized_end=927
-  _globals['_CHANGERECORD']._serialized_start=930
-  _globals['_CHANGERECORD']._serialized_end=1144
-  _globals['_STORESERVICE']._serialized_start=1476
-  _globals['_STORESERVICE']._serialized_end=1886
+  _globals['_OUTCOME']._serialized_end=643
+  _globals['_RELEASEREQUEST']._serialized_start=645
+  _globals['_RELEASEREQUEST']._serialized_end=695
+  _globals['_RELEASERESPONSE']._serialized_start=697
+  _globals['_RELEASERESPONSE']._serialized_end=732
+  _globals['_LOOKUPREQUEST']._serialized_start=734
+  _globals['_LOOKUPREQUEST']._serialized_end=766
+  _globals['_LOOKUPRESPONSE']._serialized_start=768
+  _globals['_LOOKUPRESPONSE']._serialized_end=842
+  _globals['_WATCHREQUEST']._serialized_start=844
+  _globals['_WATCHREQUEST']._serialized_end=881
+  _globals['_WATCHRESPONSE']._serialized_start=883
+  _globals['_WATCHRESPONSE']._serialized_end=946
+  _globals['_CHANGERECORD']._serialized_start=949
+  _globals['_CHANGERECORD']._serialized_end=1203
+  _globals['_STORESERVICE']._serialized_start=1560
+  _globals['_STORESERVICE']._serialized_end=1970
 # @@protoc_insertion_point(module_scope)

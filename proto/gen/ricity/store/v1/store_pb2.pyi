@@ -56,6 +56,7 @@ class _ChangeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeKind
     CHANGE_KIND_COMMIT: _ChangeKind.ValueType  # 2
     CHANGE_KIND_RELEASE: _ChangeKind.ValueType  # 3
     CHANGE_KIND_EXPIRE: _ChangeKind.ValueType  # 4
+    CHANGE_KIND_PREEMPT: _ChangeKind.ValueType  # 5
 
 class ChangeKind(_ChangeKind, metaclass=_ChangeKindEnumTypeWrapper): ...
 
@@ -64,6 +65,7 @@ CHANGE_KIND_CREATE: ChangeKind.ValueType  # 1
 CHANGE_KIND_COMMIT: ChangeKind.ValueType  # 2
 CHANGE_KIND_RELEASE: ChangeKind.ValueType  # 3
 CHANGE_KIND_EXPIRE: ChangeKind.ValueType  # 4
+CHANGE_KIND_PREEMPT: ChangeKind.ValueType  # 5
 Global___ChangeKind: _TypeAlias = ChangeKind  # noqa: Y015
 
 @_typing.final
@@ -191,6 +193,7 @@ class Outcome(_message.Message):
     USED_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
+    DISPLACED_FIELD_NUMBER: _builtins.int
     flow_id: _builtins.str
     status: Global___CommitStatus.ValueType
     version: _builtins.int
@@ -202,6 +205,10 @@ class Outcome(_message.Message):
     def cause(self) -> _common_pb2.Cause: ...
     @_builtins.property
     def links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def displaced(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """flow ids that gave way to a COMMITTED one"""
+
     def __init__(
         self,
         *,
@@ -214,10 +221,11 @@ class Outcome(_message.Message):
         used: _builtins.int = ...,
         limit: _builtins.int = ...,
         links: _abc.Iterable[_builtins.int] | None = ...,
+        displaced: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "flow_id", b"flow_id", "latency_us", b"latency_us", "limit", b"limit", "links", b"links", "resource", b"resource", "status", b"status", "used", b"used", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "displaced", b"displaced", "flow_id", b"flow_id", "latency_us", b"latency_us", "limit", b"limit", "links", b"links", "resource", b"resource", "status", b"status", "used", b"used", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +369,8 @@ class ChangeRecord(_message.Message):
     RESOURCES_FIELD_NUMBER: _builtins.int
     AMOUNTS_FIELD_NUMBER: _builtins.int
     ROUTE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    DISPLACED_BY_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     kind: Global___ChangeKind.ValueType
     now_ms: _builtins.int
@@ -368,6 +378,9 @@ class ChangeRecord(_message.Message):
     service: _builtins.int
     expiry_ms: _builtins.int
     latency_us: _builtins.int
+    priority: _builtins.int
+    displaced_by: _builtins.str
+    """of a PREEMPT: the flow whose COMMIT follows"""
     @_builtins.property
     def resources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
@@ -387,10 +400,12 @@ class ChangeRecord(_message.Message):
         resources: _abc.Iterable[_builtins.int] | None = ...,
         amounts: _abc.Iterable[_builtins.int] | None = ...,
         route: _abc.Iterable[_builtins.int] | None = ...,
+        priority: _builtins.int = ...,
+        displaced_by: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "expiry_ms", b"expiry_ms", "flow_id", b"flow_id", "kind", b"kind", "latency_us", b"latency_us", "now_ms", b"now_ms", "resources", b"resources", "route", b"route", "service", b"service", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amounts", b"amounts", "displaced_by", b"displaced_by", "expiry_ms", b"expiry_ms", "flow_id", b"flow_id", "kind", b"kind", "latency_us", b"latency_us", "now_ms", b"now_ms", "priority", b"priority", "resources", b"resources", "route", b"route", "service", b"service", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

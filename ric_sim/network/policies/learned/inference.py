@@ -1,0 +1,61 @@
+"""Weights and cities in the form that compiled inference takes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ric_sim.network.city import City
+from ric_sim.network.episodes.arrays import DIRECT_GAIN
+from ric_sim.network.episodes.space import vertex_graph
+from ric_sim.network.policies.learned.kernels_inference import FloatArray, Model, SparseGraph
+from ric_sim.network.policies.learned.weights import N_CONVOLUTIONS, Tensors
+
+
+def model_of(tensors: Tensors) -> Model:
+    """The layers of an agent; its value head is not among them, serving needs none."""
+
+    def weight(name: str) -> FloatArray:
+        return np.ascontiguousarray(tensors[f"{name}.weight"].T)
+
+    def bias(name: str) -> FloatArray:
+        return np.ascontiguousarray(tensors[f"{name}.bias"])
+
+    return Model(
+        convolution_0=weight("convolutions.0"),
+        convolution_1=weight("convolutions.1"),
+        convolution_2=weight("convolutions.2"),
+        convolution_bias=np.stack([bias(f"convolutions.{index}") for index in range(N_CONVOLUTIONS)]),
+        context=weight("embed_context"),
+        context_bias=bias("embed_context"),
+        trunk_in=weight("trunk_in"),
+        trunk_in_bias=bias("trunk_in"),
+        trunk_out=weight("trunk_out"),
+        trunk_out_bias=bias("trunk_out"),
+        from_trunk=weight("from_trunk"),
+        from_trunk_bias=bias("from_trunk"),
+        from_slot=weight("from_slot"),
+        from_vertex=weight("from_vertex"),
+        score=weight("score")[:, 0].copy(),
+        direct=np.float32(DIRECT_GAIN) * weight("direct")[:, 0],
+    )
+
+
+@lru_cache(maxsize=16)
+def sparse_graph(city: City) -> SparseGraph:
+    """The policy's graph of a city with its adjacency as sparse rows."""
+    graph = vertex_graph(city)
+    rows, columns = np.nonzero(graph.adjacency)
+    start = np.zeros(len(graph.adjacency) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(rows, minlength=len(graph.adjacency)), out=start[1:])
+    return SparseGraph(
+        start=start,
+        column=columns.astype(np.int64),
+        weight=graph.adjacency[rows, columns],
+        size=graph.size,
+        own_group=graph.own_group,
+        own_access=graph.own_access,
+        own_self=graph.own_self,
+        own_edge=graph.own_edge,
+    )

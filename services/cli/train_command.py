@@ -1,0 +1,134 @@
+"""`ricity train`: agents learn, in-process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.cli.admin import check_address
+from services.cli.local.identity import git_commit
+from services.cli.output import JsonOption, emit, error_console, table
+from services.cli.run_tables import number, percent
+
+app = typer.Typer(help="Train agents; needs the extra `train` (torch).", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Train agents; needs the extra `train` (torch)."""
+
+
+@app.command()
+def routing(
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, scalars, weights, result.")],
+    algo: Annotated[str, typer.Option(help="amarl: one agent per service. sarl: one agent for all.")] = "amarl",
+    config: Annotated[str, typer.Option(help="fast, paper, or a YAML file of your own.")] = "fast",
+    seed: Annotated[int, typer.Option(min=0, help="Of networks, days and exploration.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, after a stop or a crash.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Decisions in all, instead of the configuration's.")] = None,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="local: all agents in this process. ray: amarl's agents and their shared environment as actors of Ray."
+        ),
+    ] = "local",
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Train amarl against a live store, in the city of the configuration's first profile: host:port of a RIC, "
+            "or redis://host:port/db."
+        ),
+    ] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace in a redis:// store.")] = "train",
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Train only this service's agent of amarl; repeat for more. With --store, each may be a process of its own."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train routing policies on days of the training split; the best ones on a validation day are kept.
+
+    The run can be stopped at any time and resumed; the weights folder serves at once: ricity run --weights RUN/weights.
+
+    Examples:
+
+      ricity train routing --algo amarl --config fast --seed 1 --out runs/amarl-1
+
+      ricity train routing --algo sarl --config fast --seed 1 --out runs/sarl-1 --json
+
+      ricity train routing --backend ray --seed 1 --out runs/amarl-ray
+
+      ricity train routing --store 127.0.0.1:50051 --agent voip --out runs/voip-live
+    """
+    from ric_sim.domain.errors import UnknownKey
+
+    if algo not in ("amarl", "sarl"):
+        raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
+    from services.trainer.backends import BackendPlan, checked_backend
+    from services.trainer.routing import RunPlan, find_config, train_routing
+
+    agents = tuple(agent or ())
+    name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)
+    opened = BackendPlan(name, _door(store, namespace) if store else None, agents)
+
+    chosen = find_config(config)
+    if steps is not None:
+        chosen = chosen.model_copy(update={"total_steps": steps})
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[gos]}"),
+    )
+    with Progress(*columns, console=error_console, transient=True, disable=not error_console.is_terminal) as bar:
+        task = bar.add_task(f"{algo}, {chosen.name}, seed {seed}", total=chosen.total_steps, gos="")
+
+        def watch(done: int, _total: int, progress: Any) -> None:
+            gos = f"validation {100 * progress.best_gos:.2f} %" if progress.evaluations else ""
+            bar.update(task, completed=min(done, chosen.total_steps), gos=gos)
+
+        plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
+        result = train_routing(plan, out=out, resume=resume, watch=watch)
+    emit(result, as_json=as_json, people=lambda: _curve(result))
+
+
+def _door(store: str, namespace: str) -> Callable[[Any], Any]:
+    """Opens the store for a city: over the RIC, or straight to a Redis-protocol server."""
+
+    def open_door(city: Any) -> Any:
+        from services.trainer.store_env import RicDoor, StoreDoor
+
+        if "://" not in store:
+            return RicDoor(check_address(store))
+        from ric_sim.store.base import StoreLayout
+        from ric_sim.store.redis_store import RedisStore
+
+        opened = RedisStore(store, namespace, patience_s=2.0)
+        opened.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
+        return StoreDoor(opened, city)
+
+    return open_door
+
+
+def _curve(result: dict[str, Any]) -> Any:
+    """One row per evaluation, the best one marked."""
+    profiles = list(result["gos_validation_by_profile"])
+    rows = [
+        (
+            f"{each['step']:,}" + (" *" if each["step"] == result["best_step"] else ""),
+            number(each["wall_s"]),
+            percent(each["gos"]),
+            *(percent(each["gos_by_city"][profile]) for profile in profiles),
+        )
+        for each in result["evaluations"]
+    ]
+    run = f"{result['algo']}, {result['config']}, seed {result['seed']}"
+    title = f"{run}: {result['steps_per_s']:,.0f} decisions/s; * kept in {result['weights']}"
+    return table(title, ("decisions", "s", "validation GoS %", *profiles), rows)

@@ -1,0 +1,1 @@
+"""Training: configurations, runs on disk, progress. The algorithms are in `xapps.learning`."""
