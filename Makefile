@@ -34,6 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	  exit 1; fi; \
 	echo "setting up .venv with $$($$python --version) (a minute or two, once)"; \
 	$$python -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@echo "compiling the planners' kernels (once)"; $(BIN)/python -m ric_sim.network.policies
 	@touch $@

@@ -108,6 +108,7 @@ def new_outcomes(capacity: int, n_watched: int) -> Outcomes:
 
 def new_verdicts(capacity: int, n_watched: int) -> Verdicts:
     """Room for `capacity` verdicts; with none, nobody is blamed and nothing is spent on it."""
+
     def integers() -> IntArray:
         return np.zeros(capacity, dtype=np.int64)
 

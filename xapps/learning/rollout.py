@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ric_sim.domain.errors import TrainingDiverged
 from ric_sim.envs.kernels_lanes import Outcomes, graph_features
 from ric_sim.envs.lanes import LaneBatch, new_outcomes
 from ric_sim.envs.rewards import RewardPlan, decision_rewards, endings_of, returns_to_switch, standing
@@ -203,6 +204,11 @@ class Collector:
             )
             logits, values = self.networks[index].decide(batch, self._hidden, self._pooled)
             log_probs = torch.log_softmax(logits, dim=1)
+            if torch.isnan(log_probs).any():
+                raise TrainingDiverged(
+                    f"agent {self.batches[0].city.services[int(service[rows[0]])].key} answers decisions with NaN; expected finite logits. "
+                    "Resume from the last checkpoint with a lower learning rate"
+                )
             chosen = (
                 logits.argmax(dim=1, keepdim=True) if greedy else torch.multinomial(log_probs.exp(), 1, generator=self._generator)
             )

@@ -38,7 +38,8 @@ def observe(arrays: EpisodeArrays, ep: Episodes, row: int, limits: tuple[IntArra
 
     Args:
         limits: int64 [2, S], per service how much longer (microseconds) than its fastest way a request may go, and than a guide's
-            best way a hop may lead, -1 without limit; and whether a switch may never be passed twice in a stage (else it may where nothing else is left).
+            best way a hop may lead, -1 without limit; and whether a switch may never be passed twice in a stage (else it may
+            where nothing else is left).
         out: row `index` of it is written.
     Returns:
         `GOING`; `NO_ROOM` or `NO_TIME` in a dead end, where the mask is empty.
