@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Options of `make run`; anything else the command takes goes into ARGS: make run ARGS="--seed 7 --keep"
 PROFILE ?= paper
 DAY ?= test
-POLICY ?= cspf
+POLICY ?= learned
 SPEED ?= max
 ARGS ?=
 # The interpreter that makes .venv: 3.11 or 3.12; empty: the first that fits

@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.admin import check_address
+from services.cli.continual_command import continual
 from services.cli.local.identity import git_commit
 from services.cli.output import JsonOption, emit, error_console, table
 from services.cli.run_tables import number, percent
 
 app = typer.Typer(help="Train agents; needs the extra `train` (torch).", no_args_is_help=True)
+app.command()(continual)
 
 
 @app.callback()
@@ -50,6 +53,14 @@ def routing(
             help="Train only this service's agent of amarl; repeat for more. With --store, each may be a process of its own."
         ),
     ] = None,
+    profile: Annotated[str | None, typer.Option(help="Train in this city only, instead of the configuration's.")] = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="With --agent: weights of all other agents, which stay as they are. Onboards a service (paper-7)."
+        ),
+    ] = None,
+    parent: Annotated[str | None, typer.Option(help="With --from: the service whose agent the new one begins as.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train routing policies on days of the training split; the best ones on a validation day are kept.
@@ -65,13 +76,18 @@ def routing(
       ricity train routing --backend ray --seed 1 --out runs/amarl-ray
 
       ricity train routing --store 127.0.0.1:50051 --agent voip --out runs/voip-live
+
+      ricity train routing --profile paper-7 --agent surgery --from runs/amarl-1/weights --out runs/surgery
     """
-    from ric_sim.domain.errors import UnknownKey
+    from ric_sim.domain.errors import InvalidInput, UnknownKey
+    from ric_sim.network.profiles import find_profile
 
     if algo not in ("amarl", "sarl"):
         raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
     from services.trainer.backends import BackendPlan, checked_backend
+    from services.trainer.onboarding import train_onboarding
     from services.trainer.routing import RunPlan, find_config, train_routing
+    from xapps.learning.onboarding import onboarding_of
 
     agents = tuple(agent or ())
     name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)
@@ -80,6 +96,16 @@ def routing(
     chosen = find_config(config)
     if steps is not None:
         chosen = chosen.model_copy(update={"total_steps": steps})
+    if profile is not None:
+        find_profile(profile)
+        chosen = chosen.model_copy(update={"traffic": chosen.traffic.model_copy(update={"profiles": (profile,)})})
+    onboarding = None
+    if others is not None:
+        if algo != "amarl" or backend != "local" or store:
+            raise InvalidInput("--from goes with --algo amarl, --backend local and no --store")
+        onboarding, chosen = onboarding_of(chosen, agents, others, parent)
+    elif parent is not None:
+        raise InvalidInput("--parent goes with --from, the weights of the other agents")
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -95,8 +121,11 @@ def routing(
             bar.update(task, completed=min(done, chosen.total_steps), gos=gos)
 
         plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
-        result = train_routing(plan, out=out, resume=resume, watch=watch)
-    emit(result, as_json=as_json, people=lambda: _curve(result))
+        if onboarding is None:
+            result = train_routing(plan, out=out, resume=resume, watch=watch)
+        else:
+            result = train_onboarding(plan, onboarding, out=out, resume=resume, watch=watch)
+    emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
 
 
 def _door(store: str, namespace: str) -> Callable[[Any], Any]:
@@ -115,6 +144,17 @@ def _door(store: str, namespace: str) -> Callable[[Any], Any]:
         return StoreDoor(opened, city)
 
     return open_door
+
+
+def _onboarded(result: dict[str, Any]) -> list[Any]:
+    """GoS by service without the newcomers, with a stand-in for their agents, and with these."""
+    if "onboarding" not in result:
+        return []
+    gos = result["onboarding"]["gos"]
+    names = {"absent": "without newcomer", "stand_in": "newcomer by cspf", "onboarded": "newcomer's agent"}
+    keys = list(gos["onboarded"])
+    rows = [(title, *(percent(gos[name][key]) for key in keys)) for name, title in names.items()]
+    return [table(f"{result['onboarding']['profile']}, test day: GoS %", ("<", *keys), rows)]
 
 
 def _curve(result: dict[str, Any]) -> Any:

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ric_sim.network.city import City
-from ric_sim.network.episodes.arrays import DIRECT_GAIN, LEAST_REGRET
+from ric_sim.network.episodes.arrays import DECLINES, DIRECT_GAIN, LEAST_REGRET
 from ric_sim.network.episodes.kernels import N_CONTEXT_FEATURES, N_DYNAMIC_FEATURES, N_SLOT_FEATURES
 from ric_sim.network.episodes.space import episode_arrays, vertex_graph
 
 MASKED_LOGIT = -1e9
+_SELDOM = 3.0
+"""How far below a good hop an untrained policy scores to decline: it tries it for one request in twenty."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class RoutingNetwork(nn.Module):
         with torch.no_grad():
             self.direct.weight.zero_()
             self.direct.weight[0, LEAST_REGRET] = -prior / DIRECT_GAIN
+            self.direct.weight[0, DECLINES] = -_SELDOM / DIRECT_GAIN
 
     def embed(self, features: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of vertices, float32 [g, V, H], and of whole graphs, [g, H]; one per episode and stage, not per hop."""

@@ -166,6 +166,10 @@ class PpoLearner:
             shuffled = self._rng.permutation(len(samples.own))[samples.graph]
             yield from np.array_split(np.argsort(shuffled, kind="stable"), n_batches)
 
+    def _penalty(self) -> torch.Tensor:
+        """What a gradient step minimises besides: nothing."""
+        return torch.zeros(())
+
     def _step(self, samples: Samples, rows: npt.NDArray[np.int64], advantage: npt.NDArray[np.float32]) -> dict[str, float]:
         settings = self.settings
         logits, value = self.network(*samples.batch(rows))
@@ -176,7 +180,7 @@ class PpoLearner:
         policy_loss = -torch.min(ratio * gained, ratio.clamp(1 - settings.clip, 1 + settings.clip) * gained).mean()
         value_loss = (value - torch.from_numpy(samples.target[rows])).pow(2).mean()
         entropy = -(log_probs.exp() * log_probs).sum(dim=1).mean()
-        loss = policy_loss + settings.value * value_loss - settings.entropy * entropy
+        loss = policy_loss + settings.value * value_loss - settings.entropy * entropy + self._penalty()
         self._optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)

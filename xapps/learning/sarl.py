@@ -187,7 +187,13 @@ class SarlTrainer:
     def _new_scarcity(self, index: int) -> Scarcity:
         batch, rate = self._batches[index], self.config.reward.scarcity_learning_rate
         n_services = len(batch.city.services)
-        return Scarcity(len(batch.watched), n_services=n_services, learning_rate=rate, seed=self.seed + index)
+        return Scarcity(
+            len(batch.watched),
+            n_services=n_services,
+            learning_rate=rate,
+            seed=self.seed + index,
+            most=self.config.reward.scarcity_most,
+        )
 
     def _new_network(self) -> RoutingNetwork:
         network = self.config.network

@@ -17,15 +17,15 @@ FASTEST, SPARE, SPARE_DU, SPARE_CU, PACKED = range(N_GUIDES)
 NEAR_HOST_US = 4_000
 PACKING_US = 1_000
 
-GOING, ARRIVED, NO_ROOM, NO_TIME = 0, 1, 2, 3
-"""State of an episode: an action is due, it has arrived, dead end for want of room, or for latency."""
+GOING, ARRIVED, NO_ROOM, NO_TIME, DECLINED = range(5)
+"""State of an episode: an action is due, it has arrived, dead end for want of room, or for latency, or the agent declined it."""
 
-N_SLOT_FEATURES = 2 * N_GUIDES - 1 + 10
+N_SLOT_FEATURES = 2 * N_GUIDES - 1 + 11
 DIRECT_GAIN = 10.0
 """Factor on the weights that lead from a hop's features straight to its score. The few of them must travel several units from
 where they begin to wherever the guides are best followed; with the factor, one learning rate suits them and all others."""
-LEAST_REGRET = N_SLOT_FEATURES - 1
-"""The slot feature that says how much longer a hop is over the best one, for the guide that likes the hop most."""
+LEAST_REGRET, DECLINES = N_SLOT_FEATURES - 2, N_SLOT_FEATURES - 1
+"""Slot features: how much longer a hop is than the best one, for the guide that likes it most; whether the action declines."""
 N_CONTEXT_FEATURES = 24 + MAX_SERVICES * 2
 N_DYNAMIC_FEATURES = 7
 
@@ -66,7 +66,7 @@ class Episodes(NamedTuple):
 
 
 class Observations(NamedTuple):
-    """One row per episode observed; D actions, V vertices.
+    """One row per episode observed; D actions, the last of them to decline; V vertices.
 
     Attributes:
         mask: bool [B, D].

@@ -17,7 +17,7 @@ from ric_sim.network.episodes import kernels
 from ric_sim.network.episodes.kernels import GOING, N_DYNAMIC_FEATURES, Episodes, Observations
 from ric_sim.network.episodes.space import EpisodeArrays
 
-UNDECIDED = 4
+UNDECIDED = 5
 """Status of an episode whose scores are not finite."""
 
 FloatArray = npt.NDArray[np.float32]
