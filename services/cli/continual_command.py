@@ -76,7 +76,10 @@ def _table(result: dict[str, Any]) -> Any:
     for name, by_regime in result["strategies"].items():
         cells = [name]
         for regime in ("old", "new"):
-            cells += [percent(by_regime[regime]["gos"]["mean"]), "-" if name == "frozen" else _points(by_regime[regime]["change"])]
+            cells += [
+                percent(by_regime[regime]["gos"]["mean"]),
+                "-" if name == "frozen" else _points(by_regime[regime]["change"]),
+            ]
         rows.append(cells)
     title = (
         f"{result['profile']}: GoS % on a validation day of each regime after {result['decisions']:,} decisions, "

@@ -85,9 +85,8 @@ def routing(
     if algo not in ("amarl", "sarl"):
         raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
     from services.trainer.backends import BackendPlan, checked_backend
-    from services.trainer.onboarding import train_onboarding
+    from services.trainer.onboarding import onboarding_of, train_onboarding
     from services.trainer.routing import RunPlan, find_config, train_routing
-    from xapps.learning.onboarding import onboarding_of
 
     agents = tuple(agent or ())
     name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)

@@ -70,7 +70,7 @@ class ContinualPlan:
     weights: Path
     shift: Shift
     seeds: tuple[int, ...] = (1, 2, 3)
-    reference_days: int = 4
+    reference_days: int = 3
     anchor: float = ANCHOR
 
 
@@ -105,11 +105,11 @@ def run_continual(plan: ContinualPlan, *, out: Path, watch: Watcher) -> dict[str
     config = fitted(plan.config, team)
     watch("detection")
     detection = detect(plan, city, LearnedPolicy("amarl", city, team))
-    experiment = _Experiment(plan, config, team, detection)
+    experiment = Experiment(plan, config, team, detection)
     scores: dict[str, dict[int, dict[str, Score]]] = {"frozen": {}}
     watch("frozen")
     frozen = experiment.scored([network_of(city, team[key]) for key in city.service_index])
-    scores["frozen"] = {seed: frozen for seed in plan.seeds}
+    scores["frozen"] = dict.fromkeys(plan.seeds, frozen)
     for strategy in STRATEGIES[1:] if detection.grown else ():
         for seed in plan.seeds:
             watch(f"{strategy}, seed {seed}")
@@ -124,7 +124,7 @@ def run_continual(plan: ContinualPlan, *, out: Path, watch: Watcher) -> dict[str
         "decisions": config.total_steps,
         "anchor": plan.anchor,
         "seeds": list(plan.seeds),
-        "strategies": {name: _summary(by_seed, scores["frozen"]) for name, by_seed in scores.items()},
+        "strategies": {name: summary(by_seed, scores["frozen"]) for name, by_seed in scores.items()},
         "wall_s": time.monotonic() - begun_s,
     }
 
@@ -168,12 +168,10 @@ def grown(seen: FloatArray, regime: Regime, services: Sequence[str], alarm: Alar
     return {key: float(ratio) for key, ratio in zip(services, ratios, strict=True) if ratio >= _GROWN}
 
 
-class _Experiment:
+class Experiment:
     """Adapts and scores; the validation days are prepared once."""
 
-    def __init__(
-        self, plan: ContinualPlan, config: TrainingConfig, team: Mapping[str, Weights], detection: Detection
-    ) -> None:
+    def __init__(self, plan: ContinualPlan, config: TrainingConfig, team: Mapping[str, Weights], detection: Detection) -> None:
         self._plan, self._config, self._team, self._grown = plan, config, team, detection.grown
         old = validation_scenarios(config)
         regimes = {"old": old, "new": [_scaled(each, {plan.shift.service: plan.shift.factor}) for each in old]}
@@ -214,7 +212,7 @@ def _told(detection: Detection, shift: Shift) -> dict[str, Any]:
     }
 
 
-def _summary(by_seed: Mapping[int, Mapping[str, Score]], frozen: Mapping[int, Mapping[str, Score]]) -> dict[str, Any]:
+def summary(by_seed: Mapping[int, Mapping[str, Score]], frozen: Mapping[int, Mapping[str, Score]]) -> dict[str, Any]:
     """Per regime: GoS by seed and by service, its interval, and the interval of its change against the frozen agents."""
     result: dict[str, Any] = {}
     for regime in ("old", "new"):

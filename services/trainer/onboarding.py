@@ -18,13 +18,15 @@ from ric_sim.network.scenario import Scenario, load_scenario
 from ric_sim.network.traffic import Day, selection
 from services.trainer.routing import RunPlan, Watcher, train_routing
 from services.trainer.run_folder import RunFolder
-from xapps.learning.onboarding import Onboarding
+from xapps.learning.onboarding import Onboarding, onboarding_of
+
+__all__ = ["STAND_IN", "DividedPolicy", "onboarding_of", "report", "train_onboarding"]
 
 STAND_IN = "cspf"
 """Routes the newcomers until they have agents."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class DividedPolicy:
     """Some services by one policy, all others by another. `services`: indices of the first one's."""
 

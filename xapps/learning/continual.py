@@ -89,13 +89,13 @@ class ContinualTrainer(AmarlTrainer):
         self, config: TrainingConfig, regimes: Regimes, team: Mapping[str, Weights], *, seed: int, weights: Path
     ) -> None:
         """`config` with the widths and the mask of the team, see `fitted`."""
-        self._team, self._anchor = team, regimes.anchor
+        self.regimes, self._team = regimes, team
         super().__init__(config, seed=seed, weights=weights, scenarios=[*regimes.new, *regimes.rehearsed])
         self._first_rehearsed = int(self._collector.starts[len(regimes.new)])
 
     def _new_learner(self, key: str, city: City, *, seed: int) -> PpoLearner:
         network = network_of(city, self._team[key])
-        return AnchoredLearner(key, network, self.config.amarl.settings, seed=seed, anchor=self._anchor)
+        return AnchoredLearner(key, network, self.config.amarl.settings, seed=seed, anchor=self.regimes.anchor)
 
     def _hand_over(self, index: int, decisions: Decisions, advantage: npt.NDArray[np.float32]) -> None:
         super()._hand_over(index, decisions, advantage)

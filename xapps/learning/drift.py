@@ -19,8 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 
 _PER_HOUR = 3_600_000 // BIN_MS
 TOLERANCE = 0.5
-THRESHOLD = 12.0
-"""In standard deviations; together one false alarm in some million independent normal values per test (Siegmund's formula)."""
+THRESHOLD = 20.0
+"""In standard deviations. On independent normal values 12 would do for one false alarm in a million; the mean of an hour,
+known from a few days only, is off by as much as they differ, for the whole hour."""
 _LEAST_SPREAD = 0.3
 """Half the deviation of the root of a Poisson count (0.5), and a bit: a service that never was refused may be once."""
 
@@ -45,7 +46,7 @@ class PageHinkley:
         """Takes one value per stream; bool [K], which tests raise an alarm. These begin anew."""
         deviations = np.asarray(values, dtype=np.float64)
         self._sums = np.maximum(self._sums + np.stack([deviations, -deviations]) - self._tolerance, 0.0)
-        alarms = (self._sums > self._threshold).any(axis=0)
+        alarms: npt.NDArray[np.bool_] = np.any(self._sums > self._threshold, axis=0)
         self._sums[:, alarms] = 0.0
         return alarms
 

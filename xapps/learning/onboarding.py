@@ -19,8 +19,8 @@ from ric_sim.network.montreal import build_city
 from ric_sim.network.policies.learned.weights import Lineage, Weights, weight_files
 from xapps.learning.amarl import AmarlTrainer
 from xapps.learning.config import TrainingConfig
-from xapps.learning.pretrained import fitted, load_team, network_of
 from xapps.learning.ppo import PpoLearner
+from xapps.learning.pretrained import fitted, load_team, network_of
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,16 @@ PACKING_US = 1_000
 GOING, ARRIVED, NO_ROOM, NO_TIME, DECLINED = range(5)
 """State of an episode: an action is due, it has arrived, dead end for want of room, or for latency, or the agent declined it."""
 
-N_SLOT_FEATURES = 2 * N_GUIDES - 1 + 11
+N_SLOT_FEATURES = 2 * N_GUIDES - 1 + 10
 DIRECT_GAIN = 10.0
 """Factor on the weights that lead from a hop's features straight to its score. The few of them must travel several units from
 where they begin to wherever the guides are best followed; with the factor, one learning rate suits them and all others."""
-LEAST_REGRET, DECLINES = N_SLOT_FEATURES - 2, N_SLOT_FEATURES - 1
-"""Slot features: how much longer a hop is than the best one, for the guide that likes it most; whether the action declines."""
+LEAST_REGRET = N_SLOT_FEATURES - 1
+"""The slot feature that says how much longer a hop is over the best one, for the guide that likes the hop most."""
+DECLINE_RETURN, DECLINE_GAIN = -1.0, 10.0
+"""What declining earns for certain, and how steeply its score rises the less the agent expects from going on: the score
+lies DECLINE_GAIN * (DECLINE_RETURN - expected) above the best hop's. So what to decline follows from an estimate that learns from
+every request carried; an actor would have to try it often enough to see the few requests where it pays."""
 N_CONTEXT_FEATURES = 24 + MAX_SERVICES * 2
 N_DYNAMIC_FEATURES = 7
 

@@ -11,7 +11,6 @@ from numba import njit
 
 from ric_sim.network.city import IntArray, NodeKind
 from ric_sim.network.episodes.arrays import (
-    DECLINES,
     FAR_US,
     FASTEST,
     GOING,
@@ -176,7 +175,6 @@ def _slots(arrays: EpisodeArrays, ep: Episodes, row: int, of: tuple[int, int], v
 def _offer_decline(out: Observations, index: int) -> None:
     last = out.mask.shape[1] - 1
     out.mask[index, last] = True
-    out.slots[index, last, DECLINES] = 1.0
     out.slot_vertex[index, last] = out.vertex[index]
 
 

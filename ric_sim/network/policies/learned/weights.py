@@ -60,6 +60,8 @@ class Widths:
             "trunk_out": (self.trunk[1], self.trunk[0]),
             "from_trunk": (self.pointer, self.trunk[1]),
             "value": (1, self.trunk[1]),
+            "admit_in": (self.context, N_CONTEXT_FEATURES),
+            "admit_out": (1, self.context),
         }
         plain = {
             "from_slot": (self.pointer, N_SLOT_FEATURES),
