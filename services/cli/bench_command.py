@@ -66,6 +66,17 @@ def train_routing(quick: QuickOption = False, as_json: JsonOption = False) -> No
     _measure("bench_train_routing", quick=quick, as_json=as_json)
 
 
+@app.command("train-slicing")
+def train_slicing(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """Cost of an update of six slicing agents: critic-SAM and TA-SAM against plain SAC, and plain SAC against RLlib's.
+
+    Example:
+
+      ricity bench train-slicing --json
+    """
+    _measure("bench_train_slicing", quick=quick, as_json=as_json)
+
+
 def _measure(name: str, *, quick: bool, as_json: bool) -> None:
     module = load_benchmark(name)
     result = module.measure(quick=quick, tell=lambda line: error_console.print(line, highlight=False))

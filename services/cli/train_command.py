@@ -127,6 +127,76 @@ def routing(
     emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
 
 
+@app.command()
+def slicing(
+    out: Annotated[Path, typer.Option(help="Folder of the run: checkpoint, scalars, weights, result.")],
+    variant: Annotated[
+        str, typer.Option(help="ta-sam, sac, l2, dropout, actor-sam, ...; an unknown name lists them all.")
+    ] = "ta-sam",
+    config: Annotated[str, typer.Option(help="ci, full, paper, or a YAML file of your own.")] = "ci",
+    seed: Annotated[int, typer.Option(min=0, help="Of networks, worlds and exploration.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, after a stop or a crash.")] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all, instead of the configuration's.")] = None,
+    decoding: Annotated[
+        str | None, typer.Option(help="How actions become resource blocks: resid5, share5, share3, soft3, twobit.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train slicing actors and their global critic in-process; a step is one decision of every O-DU in all parallel worlds.
+
+    The run can be stopped at any time and resumed. Figures are of the greedy policies on seeds that nobody trained on.
+
+    Examples:
+
+      ricity train slicing --variant ta-sam --config ci --seed 1 --out runs/ta-sam-1
+
+      ricity train slicing --variant sac --decoding share5 --out runs/sac-share5 --json
+    """
+    from services.trainer.slicing import SlicingRunPlan, find_slicing_config, train_slicing
+
+    changes: dict[str, Any] = {} if steps is None else {"total_steps": steps}
+    if decoding is not None:
+        changes["world"] = {"decoding": decoding}
+    chosen = find_slicing_config(config, variant, changes=changes)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[reward]}"),
+    )
+    with Progress(*columns, console=error_console, transient=True, disable=not error_console.is_terminal) as bar:
+        task = bar.add_task(f"{variant}, {chosen.name}, seed {seed}", total=chosen.total_steps, reward="")
+
+        def watch(done: int, _total: int, progress: Any) -> None:
+            reward = f"validation reward {progress.evaluations[-1]['reward']:.3f}" if progress.evaluations else ""
+            bar.update(task, completed=done, reward=reward)
+
+        result = train_slicing(SlicingRunPlan(chosen, seed, git_commit()), out=out, resume=resume, watch=watch)
+    emit(result, as_json=as_json, people=lambda: slicing_table(result))
+
+
+def slicing_table(result: dict[str, Any]) -> Any:
+    """One row per profile, the best rule beside what was learnt."""
+    slices = list(result["satisfied"])
+    rows = [
+        (
+            profile,
+            f"{row['reward']:.3f}",
+            f"{row['reference_reward']:.3f}",
+            f"{row['reward_gain']:+.3f} ± {row['reward_gain_half_width'] or 0:.3f}",
+            percent(row["all3"]),
+            percent(row["reference_all3"]),
+            *(percent(row["satisfied"][name]) for name in slices),
+        )
+        for profile, row in result["by_profile"].items()
+    ]
+    run = f"{result['variant']}, {result['config']}, {result['decoding']}, seed {result['seed']}"
+    title = f"{run}: {result['steps']:,} steps in {result['wall_s']:.0f} s, lambda_max {result['curvature']['critic']:.0f}"
+    columns = ("<profile", "reward", result["reference"], "gain (paired)", "all three %", f"{result['reference']} %")
+    return table(f"{title}; {result['weights']}", (*columns, *(f"{name} %" for name in slices)), rows)
+
+
 def _door(store: str, namespace: str) -> Callable[[Any], Any]:
     """Opens the store for a city: over the RIC, or straight to a Redis-protocol server."""
 

@@ -13,17 +13,17 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
+from pydantic import BaseModel
 
 from ric_sim.domain.errors import Conflict, MalformedFile
-from xapps.learning.config import TrainingConfig
 
-_COLUMNS = (
+ROUTING_COLUMNS = (
     "step",
     "wall_s",
     "service",
@@ -41,14 +41,15 @@ _COLUMNS = (
 class RunFolder:
     """Reads and writes one run's files."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, columns: Sequence[str] = ROUTING_COLUMNS) -> None:
+        """`columns` of `learning.csv`; the third one is the agent's name."""
+        self.path, self._columns = path, tuple(columns)
 
     @property
     def weights(self) -> Path:
         return self.path / "weights"
 
-    def begin(self, config: TrainingConfig, *, algo: str, seed: int, resume: bool) -> dict[str, Any] | None:
+    def begin(self, config: BaseModel, *, algo: str, seed: int, resume: bool) -> dict[str, Any] | None:
         """Prepares the folder; the checkpoint to go on from, or None for a fresh start.
 
         Raises:
@@ -90,11 +91,11 @@ class RunFolder:
         path = self.path / "learning.csv"
         fresh = not path.exists()
         with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, _COLUMNS, extrasaction="ignore", restval="")
+            writer = csv.DictWriter(file, self._columns, extrasaction="ignore", restval="")
             if fresh:
                 writer.writeheader()
-            for service, scalars in report.items():
-                writer.writerow({"step": step, "wall_s": round(wall_s, 3), "service": service, **scalars})
+            for agent, scalars in report.items():
+                writer.writerow({"step": step, "wall_s": round(wall_s, 3), self._columns[2]: agent, **scalars})
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """`result.json`."""

@@ -1,0 +1,1 @@
+"""The radio network of the slicing dApps: cells, channel, traffic, slices, QoS and reward, batched over parallel worlds."""

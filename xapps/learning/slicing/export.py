@@ -1,0 +1,40 @@
+"""From learned actors to weights that serve."""
+
+from __future__ import annotations
+
+from ric_sim.radio.learned.policy import CENTRAL
+from ric_sim.radio.learned.weights import ActorSpec, ActorWeights
+from xapps.learning.slicing.config import SlicingConfig
+from xapps.learning.slicing.sac import SacLearner
+
+
+def agent_names(config: SlicingConfig) -> list[str]:
+    """Of the actors, by index."""
+    return [CENTRAL] if config.world.central else [f"du_{index}" for index in range(config.world.n_dus)]
+
+
+def actor_weights(learner: SacLearner, config: SlicingConfig, *, seed: int, steps: int) -> list[ActorWeights]:
+    """The present actors, as copies; the version is the number of updates they have had."""
+    weights = []
+    for index, agent in enumerate(agent_names(config)):
+        spec = ActorSpec(
+            agent,
+            n_dus=config.world.n_dus,
+            observation=config.world.observation,
+            decoding=config.world.decoding,
+            observation_dim=learner.plan.observation_dim,
+            action_dim=learner.plan.action_dim,
+            hidden=config.network.hidden,
+            activation=config.network.activation,
+            layer_norm=config.network.layer_norm,
+            version=learner.n_updates,
+            variant=config.variant,
+            config_hash=config.digest,
+            seed=seed,
+            steps=steps,
+        )
+        views = learner.actor_shape.split(learner.actors[index : index + 1].clone())
+        names = list(spec.shapes())
+        tensors = {name: view.numpy().reshape(spec.shapes()[name]) for name, view in zip(names, views, strict=True)}
+        weights.append(ActorWeights(spec, tensors))
+    return weights
