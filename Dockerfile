@@ -18,7 +18,7 @@ RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
 # root is read-only: the start copies the cache (1 MB) to /tmp. Whole seconds, because a layer may lose the fractions.
 RUN cd / && find "$(python -c 'import ric_sim; print(ric_sim.__path__[0])')" -name '*.py' -exec touch -d "@$(date +%s)" {} + \
-    && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.network.policies
+    && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.network.policies && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.radio
 ENV NUMBA_CACHE_DIR=/tmp/numba
 
 USER ricity

@@ -36,7 +36,7 @@ $(READY): pyproject.toml constraints.txt
 	$$python -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@echo "compiling the planners' kernels (once)"; $(BIN)/python -m ric_sim.network.policies
+	@echo "compiling the kernels (once)"; $(BIN)/python -m ric_sim.network.policies && $(BIN)/python -m ric_sim.radio
 	@touch $@
 
 run: $(READY)  ## the whole city day through the live system; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N

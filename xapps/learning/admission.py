@@ -1,7 +1,7 @@
 """What an agent expects from carrying a request, learnt from the requests it carried: the ground on which it declines others.
 
 The critic would do, but it sees each request a few times and then forgets it. An expensive request is rare, so the estimate here
-is a small network of its own that learns from the last thousands of requests again and again.
+is a small network of its own that learns from the last requests again and again.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ import torch
 
 from xapps.learning.networks import RoutingNetwork
 
-_MOST_KEPT = 30_000
+_KEPT = 2000
+"""Requests remembered. Nothing is learnt before there are so many: while agents still place badly, everything is expensive."""
 _MINIBATCH = 256
-_STEPS = 30
+_DECAY = 0.01
+_STEPS = 15
 """Gradient steps for each batch of news."""
 
 
@@ -26,7 +28,7 @@ class AdmissionLearner:
     def __init__(self, network: RoutingNetwork, *, seed: int, learning_rate: float = 1e-3) -> None:
         self._network = network
         self._parameters = [*network.admit_in.parameters(), *network.admit_out.parameters()]
-        self._optimiser = torch.optim.Adam(self._parameters, lr=learning_rate)
+        self._optimiser = torch.optim.AdamW(self._parameters, lr=learning_rate, weight_decay=_DECAY)
         self._rng = np.random.default_rng(seed)
         self._context = np.zeros((0, network.admit_in.in_features), dtype=np.float32)
         self._gained = np.zeros(0, dtype=np.float32)
@@ -38,15 +40,15 @@ class AdmissionLearner:
         action: npt.NDArray[np.int64],
         gained: npt.NDArray[np.float32],
     ) -> float:
-        """Takes in decisions, learns; the mean squared error, NaN while no request could have been declined.
+        """Takes in decisions, learns; the mean squared error, NaN before the first time.
 
         Args:
             context: [n, C]. mask: [n, D]. action: [n]. gained: [n], what followed the decision.
         """
         carried = mask[:, -1] & (action != mask.shape[1] - 1)
-        self._context = np.concatenate([self._context, context[carried]])[-_MOST_KEPT:]
-        self._gained = np.concatenate([self._gained, gained[carried]])[-_MOST_KEPT:]
-        if not len(self._gained):
+        self._context = np.concatenate([self._context, context[carried]])[-_KEPT:]
+        self._gained = np.concatenate([self._gained, gained[carried]])[-_KEPT:]
+        if len(self._gained) < _KEPT:
             return float("nan")
         losses = []
         for _ in range(_STEPS):

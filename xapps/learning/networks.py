@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ric_sim.network.city import City
-from ric_sim.network.episodes.arrays import DECLINE_GAIN, DECLINE_RETURN, DIRECT_GAIN, LEAST_REGRET
+from ric_sim.network.episodes.arrays import DECLINE_BELOW, DECLINE_GAIN, DIRECT_GAIN, LEAST_REGRET
 from ric_sim.network.episodes.kernels import N_CONTEXT_FEATURES, N_DYNAMIC_FEATURES, N_SLOT_FEATURES
 from ric_sim.network.episodes.space import episode_arrays, vertex_graph
 
@@ -137,7 +137,7 @@ class RoutingNetwork(nn.Module):
         logits = torch.full(batch.mask.shape, MASKED_LOGIT, dtype=scores.dtype)
         logits[batch.mask] = scores
         if batch.mask[:, -1].any():
-            declines = DECLINE_GAIN * (DECLINE_RETURN - self.expects(batch.context).detach()) + logits[:, :-1].max(dim=1).values
+            declines = DECLINE_GAIN * (DECLINE_BELOW - self.expects(batch.context).detach()) + logits[:, :-1].max(dim=1).values
             logits[:, -1] = torch.where(batch.mask[:, -1], declines, logits[:, -1])
         return logits, self.value(trunk)[:, 0]
 

@@ -26,10 +26,10 @@ DIRECT_GAIN = 10.0
 where they begin to wherever the guides are best followed; with the factor, one learning rate suits them and all others."""
 LEAST_REGRET = N_SLOT_FEATURES - 1
 """The slot feature that says how much longer a hop is over the best one, for the guide that likes the hop most."""
-DECLINE_RETURN, DECLINE_GAIN = -1.0, 10.0
-"""What declining earns for certain, and how steeply its score rises the less the agent expects from going on: the score
-lies DECLINE_GAIN * (DECLINE_RETURN - expected) above the best hop's. So what to decline follows from an estimate that learns from
-every request carried; an actor would have to try it often enough to see the few requests where it pays."""
+DECLINE_BELOW, DECLINE_GAIN = -1.15, 10.0
+"""Declining scores DECLINE_GAIN * (DECLINE_BELOW - expected) above the best hop. It earns -1 for certain, and what going on earns
+is an estimate that learns from every request carried (an actor would have to decline often to find the few requests where it
+pays); the margin is because the requests that look worst are in part those whose estimate is worst."""
 N_CONTEXT_FEATURES = 24 + MAX_SERVICES * 2
 N_DYNAMIC_FEATURES = 7
 

@@ -14,7 +14,7 @@ from numba import njit
 
 from ric_sim.network.city import IntArray
 from ric_sim.network.episodes import kernels
-from ric_sim.network.episodes.arrays import DECLINE_GAIN, DECLINE_RETURN
+from ric_sim.network.episodes.arrays import DECLINE_BELOW, DECLINE_GAIN
 from ric_sim.network.episodes.kernels import GOING, N_DYNAMIC_FEATURES, Episodes, Observations
 from ric_sim.network.episodes.space import EpisodeArrays
 
@@ -184,7 +184,7 @@ def score_hops(model: Model, embedded: tuple[FloatArray, FloatArray], seen: Obse
         out[action] = score
         best = max(best, score)
     if seen.mask[row, last]:
-        out[last] = best + np.float32(DECLINE_GAIN) * (np.float32(DECLINE_RETURN) - _expects(model, seen.context[row]))
+        out[last] = best + np.float32(DECLINE_GAIN) * (np.float32(DECLINE_BELOW) - _expects(model, seen.context[row]))
 
 
 @njit(cache=True)

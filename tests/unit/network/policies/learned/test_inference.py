@@ -17,7 +17,7 @@ from ric_sim.network.policies.learned.weights import widths_of
 from tests.unit.network.policies.cities import busy
 from xapps.learning.networks import NetworkShape, RoutingBatch, RoutingNetwork
 
-RULES = MaskRules(detour_ms={"ar": 6.0})
+RULES = MaskRules(detour_ms={"ar": 6.0}, decline=True)
 SHAPE = NetworkShape(graph=24, context=16, trunk=(48, 32), pointer=20)
 
 
