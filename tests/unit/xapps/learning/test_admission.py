@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from copy import deepcopy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +10,9 @@ import torch
 from ric_sim.domain.flow import Cause
 from ric_sim.network.episodes.arrays import DECLINE_BELOW
 from ric_sim.network.episodes.rules import MaskRules
-from ric_sim.network.montreal import build_city
 from ric_sim.network.policies.learned import LearnedPolicy, Weights, WeightsSpec
 from ric_sim.network.policies.learned.weights import widths_of
-from tests.unit.network.policies.cities import idle, uplink
+from tests.unit.network.policies.cities import diamond, idle, uplink
 from xapps.learning import admission
 from xapps.learning.admission import AdmissionLearner
 from xapps.learning.config import TrainingConfig
@@ -22,13 +24,13 @@ CHEAP = -0.2
 
 @pytest.fixture(scope="module")
 def city():
-    return build_city("smoke")
+    return diamond()
 
 
 @pytest.fixture
 def network(city, config: TrainingConfig) -> RoutingNetwork:
     torch.manual_seed(0)
-    return RoutingNetwork(city, config.network.shape)
+    return RoutingNetwork(city, replace(config.network.shape, context=32))
 
 
 def _carried(network: RoutingNetwork, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -51,7 +53,7 @@ def test_nothing_is_learnt_from_a_few_requests(network: RoutingNetwork) -> None:
 def test_expensive_requests_are_told_from_cheap_ones(network: RoutingNetwork) -> None:
     learner = AdmissionLearner(network, seed=1)
     context, mask, action, gained = _carried(network, 2 * admission._KEPT)
-    losses = [learner.learn(context, mask, action, gained) for _ in range(20)]
+    losses = [learner.learn(context, mask, action, gained) for _ in range(60)]
     assert losses[-1] < 0.2 * losses[0]
     with torch.no_grad():
         expected = network.expects(torch.from_numpy(context)).numpy()
@@ -80,7 +82,7 @@ def test_a_restored_learner_goes_on_as_the_first(network: RoutingNetwork) -> Non
     first = AdmissionLearner(network, seed=1)
     batch = _carried(network, 2 * admission._KEPT)
     first.learn(*batch)
-    state, parameters = first.state_dict(), {name: values.clone() for name, values in network.state_dict().items()}
+    state, parameters = deepcopy(first.state_dict()), {name: values.clone() for name, values in network.state_dict().items()}
     once = first.learn(*batch)
     network.load_state_dict(parameters)
     second = AdmissionLearner(network, seed=2)
