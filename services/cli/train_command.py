@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,7 +81,6 @@ def routing(
       ricity train routing --profile paper-7 --agent surgery --from runs/amarl-1/weights --out runs/surgery
     """
     from ric_sim.domain.errors import InvalidInput, UnknownKey
-    from ric_sim.network.profiles import find_profile
 
     if algo not in ("amarl", "sarl"):
         raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
@@ -92,12 +92,7 @@ def routing(
     name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)
     opened = BackendPlan(name, _door(store, namespace) if store else None, agents)
 
-    chosen = find_config(config)
-    if steps is not None:
-        chosen = chosen.model_copy(update={"total_steps": steps})
-    if profile is not None:
-        find_profile(profile)
-        chosen = chosen.model_copy(update={"traffic": chosen.traffic.model_copy(update={"profiles": (profile,)})})
+    chosen = _changed(find_config(config), steps, profile)
     onboarding = None
     if others is not None:
         if algo != "amarl" or backend != "local" or store:
@@ -105,6 +100,30 @@ def routing(
         onboarding, chosen = onboarding_of(chosen, agents, others, parent)
     elif parent is not None:
         raise InvalidInput("--parent goes with --from, the weights of the other agents")
+    plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
+    with _bar(f"{algo}, {chosen.name}, seed {seed}", chosen.total_steps) as watch:
+        if onboarding is None:
+            result = train_routing(plan, out=out, resume=resume, watch=watch)
+        else:
+            result = train_onboarding(plan, onboarding, out=out, resume=resume, watch=watch)
+    emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
+
+
+def _changed(config: Any, steps: int | None, profile: str | None) -> Any:
+    """The configuration with other steps and another city."""
+    from ric_sim.network.profiles import find_profile
+
+    if steps is not None:
+        config = config.model_copy(update={"total_steps": steps})
+    if profile is not None:
+        find_profile(profile)
+        config = config.model_copy(update={"traffic": config.traffic.model_copy(update={"profiles": (profile,)})})
+    return config
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int, int, Any], None]]:
+    """A progress bar on stderr with the best validation so far; yields what moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -113,18 +132,13 @@ def routing(
         TextColumn("{task.fields[gos]}"),
     )
     with Progress(*columns, console=error_console, transient=True, disable=not error_console.is_terminal) as bar:
-        task = bar.add_task(f"{algo}, {chosen.name}, seed {seed}", total=chosen.total_steps, gos="")
+        task = bar.add_task(title, total=total, gos="")
 
         def watch(done: int, _total: int, progress: Any) -> None:
             gos = f"validation {100 * progress.best_gos:.2f} %" if progress.evaluations else ""
-            bar.update(task, completed=min(done, chosen.total_steps), gos=gos)
+            bar.update(task, completed=min(done, total), gos=gos)
 
-        plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
-        if onboarding is None:
-            result = train_routing(plan, out=out, resume=resume, watch=watch)
-        else:
-            result = train_onboarding(plan, onboarding, out=out, resume=resume, watch=watch)
-    emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
+        yield watch
 
 
 @app.command()

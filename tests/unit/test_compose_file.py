@@ -15,6 +15,8 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 PARTS = COMPOSE["services"]
 XAPPS = {name: part for name, part in PARTS.items() if name.startswith("routing-")}
 OURS = {name: part for name, part in PARTS.items() if part["image"] == "ricity:dev" and name != "cli"}
+ONCE = ("cli", "trainer")
+"""Parts that are started for one command."""
 OFFICIAL_IMAGES = {"redis:7-alpine", "prom/prometheus:v2.42.0", "grafana/grafana:11.1.0"}
 SETTINGS = {"ric": RicSettings, "nodes": NodesSettings, **dict.fromkeys(XAPPS, RoutingSettings)}
 STATUS_PORT = 9100
@@ -47,13 +49,14 @@ def test_a_container_has_few_rights_and_bounded_means(name):
     assert not {"container_name", "privileged", "cap_add", "network_mode", "ports_host", "links"} & set(part)
     if name != "cli":
         assert set(part["deploy"]["resources"]["limits"]) == {"cpus", "memory", "pids"}
+    if name not in ONCE:
         assert part["restart"] == "unless-stopped"
         assert part["healthcheck"]["test"]
 
 
 def test_images_are_the_official_ones_and_ours_is_built_once():
-    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | {"ricity:dev"}
-    assert [name for name, part in PARTS.items() if "build" in part] == ["ric"]
+    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | {"ricity:dev", "ricity-trainer:dev"}
+    assert [name for name, part in PARTS.items() if "build" in part] == ["ric", "trainer"]
 
 
 def test_the_start_is_gated_by_health():
