@@ -11,8 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ric_sim.domain.errors import MalformedFile
 from ric_sim.envs.lanes import MaskRules
-from xapps.learning.networks import NetworkShape
+from ric_sim.network.city import City
+from ric_sim.network.episodes.arrays import PACKED, SPARE, SPARE_CU, SPARE_DU
+from xapps.learning.networks import NetworkShape, RoutingNetwork
 from xapps.learning.ppo import PpoSettings
+
+_GUIDES = {"spare": SPARE, "spare_du": SPARE_DU, "spare_cu": SPARE_CU, "packed": PACKED}
 
 
 class _Section(BaseModel):
@@ -41,10 +45,18 @@ class NetworkConfig(_Section):
     trunk: tuple[int, int] = (256, 128)
     pointer: int = 64
     prior: float = Field(3.0, ge=0, description="How strongly a longer way counts against a hop before anything is learnt.")
+    lean: dict[str, Literal["spare", "spare_du", "spare_cu", "packed"]] = Field(
+        default_factory=dict, description="By agent (service, or `all`): the guide whose longer ways count besides."
+    )
 
     @property
     def shape(self) -> NetworkShape:
         return NetworkShape(self.graph, self.context, self.trunk, self.pointer)
+
+    def untrained(self, city: City, agent: str) -> RoutingNetwork:
+        """The network an agent (service key, or `all`) begins with; initialised from torch's random stream."""
+        leaning = self.lean.get(agent)
+        return RoutingNetwork(city, self.shape, prior=self.prior, guide=None if leaning is None else _GUIDES[leaning])
 
 
 class MaskConfig(_Section):
@@ -83,7 +95,9 @@ class PpoConfig(_Section):
     minibatch: int = Field(ge=1)
     epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
-    final_learning_rate: float | None = Field(None, ge=0, description="Reached linearly at `total_steps`; none: constant.")
+    final_learning_rate: float | None = Field(
+        None, ge=0, description="Reached linearly at `total_steps`; none: constant, as it is for Ray and --store."
+    )
     gamma: float = Field(ge=0, le=1)
     gae_lambda: float = Field(ge=0, le=1)
     clip: float = Field(0.2, gt=0)
