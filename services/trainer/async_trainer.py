@@ -60,7 +60,7 @@ class AgentsPlan:
     def new_networks(self) -> list[RoutingNetwork]:
         """Untrained, by service index."""
         city = self.cities[0]
-        return [self.config.network.untrained(city, spec.key) for spec in city.services]
+        return [self.config.network.untrained(city) for _ in city.services]
 
 
 class AgentLedger:

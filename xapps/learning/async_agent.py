@@ -75,7 +75,7 @@ class AsyncAgent:
         self._scarcity = -weights.scarcity
         with torch.random.fork_rng():
             torch.manual_seed(1000 * seed + service)
-            network = config.network.untrained(cities[0], self.key)
+            network = config.network.untrained(cities[0])
         self.learner = PpoLearner(self.key, network, config.amarl.settings, seed=seed + service)
         self._generator = torch.Generator().manual_seed(1000 * seed + service)
         self._episodes = [LocalEpisodes(city, config.mask.rules, RewardPlan(weights), capacity=batch) for city in cities]

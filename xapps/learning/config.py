@@ -12,11 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ric_sim.domain.errors import MalformedFile
 from ric_sim.envs.lanes import MaskRules
 from ric_sim.network.city import City
-from ric_sim.network.episodes.arrays import PACKED, SPARE, SPARE_CU, SPARE_DU
 from xapps.learning.networks import NetworkShape, RoutingNetwork
 from xapps.learning.ppo import PpoSettings
-
-_GUIDES = {"spare": SPARE, "spare_du": SPARE_DU, "spare_cu": SPARE_CU, "packed": PACKED}
 
 
 class _Section(BaseModel):
@@ -45,18 +42,14 @@ class NetworkConfig(_Section):
     trunk: tuple[int, int] = (256, 128)
     pointer: int = 64
     prior: float = Field(3.0, ge=0, description="How strongly a longer way counts against a hop before anything is learnt.")
-    lean: dict[str, Literal["spare", "spare_du", "spare_cu", "packed"]] = Field(
-        default_factory=dict, description="By agent (service, or `all`): the guide whose longer ways count besides."
-    )
 
     @property
     def shape(self) -> NetworkShape:
         return NetworkShape(self.graph, self.context, self.trunk, self.pointer)
 
-    def untrained(self, city: City, agent: str) -> RoutingNetwork:
-        """The network an agent (service key, or `all`) begins with; initialised from torch's random stream."""
-        leaning = self.lean.get(agent)
-        return RoutingNetwork(city, self.shape, prior=self.prior, guide=None if leaning is None else _GUIDES[leaning])
+    def untrained(self, city: City) -> RoutingNetwork:
+        """The network an agent begins with; initialised from torch's random stream."""
+        return RoutingNetwork(city, self.shape, prior=self.prior)
 
 
 class MaskConfig(_Section):

@@ -85,11 +85,11 @@ class RoutingNetwork(nn.Module):
     detour that no guide takes counts against a hop.
     """
 
-    def __init__(self, city: City, shape: NetworkShape = NetworkShape(), *, prior: float = 3.0, guide: int | None = None) -> None:
+    def __init__(self, city: City, shape: NetworkShape = NetworkShape(), *, prior: float = 3.0) -> None:
         """
         Args:
             prior: weight, before anything is learnt, of how much longer a hop is over the best one for the guide that likes it
-                most; with `guide`, of how much longer it is for that one too, so that the untrained policy follows it.
+                most.
         """
         super().__init__()
         n_vertex_features = episode_arrays(city).static.shape[1] + N_DYNAMIC_FEATURES
@@ -107,9 +107,9 @@ class RoutingNetwork(nn.Module):
         self.value = nn.Linear(shape.trunk[1], 1)
         self.admit_in = nn.Linear(N_CONTEXT_FEATURES, shape.context)
         self.admit_out = nn.Linear(shape.context, 1)
-        self._initialise(prior, guide)
+        self._initialise(prior)
 
-    def _initialise(self, prior: float, guide: int | None) -> None:
+    def _initialise(self, prior: float) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.orthogonal_(module.weight, 2**0.5)
@@ -121,8 +121,6 @@ class RoutingNetwork(nn.Module):
         with torch.no_grad():
             self.direct.weight.zero_()
             self.direct.weight[0, LEAST_REGRET] = -prior / DIRECT_GAIN
-            if guide is not None:
-                self.direct.weight[0, guide] = -prior / DIRECT_GAIN
 
     def embed(self, features: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings of vertices, float32 [g, V, H], and of whole graphs, [g, H]; one per episode and stage, not per hop."""

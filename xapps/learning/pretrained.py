@@ -48,7 +48,7 @@ def network_of(city: City, weights: Weights) -> RoutingNetwork:
 def fitted(config: TrainingConfig, team: Mapping[str, Weights], profiles: tuple[str, ...] | None = None) -> TrainingConfig:
     """The configuration with widths and mask of the team, and other profiles if there are any."""
     spec = next(iter(team.values())).spec
-    network = NetworkConfig(**asdict(spec.widths), prior=config.network.prior, lean=config.network.lean)
+    network = NetworkConfig(**asdict(spec.widths), prior=config.network.prior)
     mask = MaskConfig.model_validate(asdict(spec.mask))
     traffic = config.traffic if profiles is None else config.traffic.model_copy(update={"profiles": profiles})
     return config.model_copy(update={"network": network, "mask": mask, "traffic": traffic})

@@ -201,7 +201,7 @@ class SarlTrainer:
         )
 
     def _new_network(self) -> RoutingNetwork:
-        return self.config.network.untrained(self._scenarios[0][0], ALL_SERVICES)
+        return self.config.network.untrained(self._scenarios[0][0])
 
     def _new_model(self, ppo: PpoConfig) -> MaskablePPO:
         model = MaskablePPO(
