@@ -16,12 +16,15 @@ RicityError
 |- Conflict                   valid by itself, but not beside what already holds
 |  |- FlowIdConflict          the flow id is committed with other contents
 |  |- CityMismatch            two parts were started with different cities
-|  `- DuplicateInstance       an xApp instance id that is already attached
+|  |- DuplicateInstance       an xApp instance id that is already attached
+|  `- StageRefused            a version of a model cannot go from its stage to the one asked for
 |- NotFound                   an id that names nothing
 |  `- LogTrimmed              the store's log no longer holds the records asked for
 |- StoreUnreachable           the store does not answer; whether state changed is unknown
 |- StoreCorrupt               the store's content breaks an invariant
 |- RicUnreachable             the RIC does not answer
+|- RegistryUnavailable        files of a model registry cannot be read or written
+|- RegistryCorrupt            the index of a model registry is damaged, or of another release
 |- Overloaded                 a bounded queue is full
 |- TrainingDiverged           a loss or gradient that is not finite
 |- PolicyFailed               a learned policy's numbers overflowed: no decision can be had from it
@@ -117,6 +120,10 @@ class DuplicateInstance(Conflict):
     code = "duplicate_instance"
 
 
+class StageRefused(Conflict):
+    code = "stage_refused"
+
+
 class NotFound(RicityError):
     code = "not_found"
 
@@ -138,6 +145,18 @@ class StoreCorrupt(RicityError):
 class RicUnreachable(RicityError):
     code = "ric_unreachable"
     retryable = True
+
+
+class RegistryUnavailable(RicityError):
+    """The registry is whole: as it was, or as it was to become."""
+
+    code = "registry_unavailable"
+    retryable = True
+    state_changed = "unknown"
+
+
+class RegistryCorrupt(RicityError):
+    code = "registry_corrupt"
 
 
 class Overloaded(RicityError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ric_sim.domain.flow import Cause, FlowRequest
 from ric_sim.domain.reservation import CommitOutcome
@@ -32,7 +32,19 @@ class Displacing:
         self._gate = gate
         self._tell = tell
         self._told: deque[termination_pb2.DisplacedFlow] = deque(maxlen=REMEMBERED_FLOWS)
+        self._base = priorities
+        self._overrides: Mapping[int, int] = {}
         self.priorities = priorities
+
+    def set_base(self, priorities: tuple[int, ...]) -> None:
+        """The priorities where nothing else is said, by service index."""
+        self._base = priorities
+        self.override(self._overrides)
+
+    def override(self, priorities: Mapping[int, int]) -> None:
+        """Priorities of single services that go before the others; replaces what was said before."""
+        self._overrides = priorities
+        self.priorities = tuple(priorities.get(service, base) for service, base in enumerate(self._base))
 
     def may_try(self, pending: Pending, cause: Cause) -> bool:
         """The xApp found no route for a flow that may displace others, and has not been asked about it on those terms."""

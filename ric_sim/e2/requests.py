@@ -13,6 +13,7 @@ from ric_sim.domain.reservation import CommitOutcome, CommitStatus
 from ric_sim.e2.codec import MAX_TIME_TO_WAIT_MS, admission_cause, cause_from_proto, flow_from_proto, resource_name
 from ric_sim.e2.delivery import Origin, Pending, Pool
 from ric_sim.e2.displacing import Displacing
+from ric_sim.e2.policies import PolicyBook
 from ric_sim.e2.ports import XappPort
 from ric_sim.e2.store_gate import StoreGate
 from ric_sim.network.admission import commit_request
@@ -28,10 +29,11 @@ QUEUE_REQUESTS = 8192
 class RequestBook:
     """All requests that wait for their answer, and the pools of those who can give one."""
 
-    def __init__(self, city: City, gate: StoreGate, displacing: Displacing) -> None:
+    def __init__(self, city: City, gate: StoreGate, displacing: Displacing, policies: PolicyBook) -> None:
         self._city = city
         self._gate = gate
         self._displacing = displacing
+        self._policies = policies
         self._pending: dict[str, Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.pools: dict[str, Pool] = {}
@@ -109,6 +111,9 @@ class RequestBook:
         except InvalidInput as error:
             self._refuse(port, control, xapp_pb2.CONTROL_STATUS_INVALID, str(error))
             return
+        if (refusal := self._policies.refusal(request)) is not None:
+            self._abort_by_policy(pending, port, *refusal)
+            return
         pending.committing = True
         self._gate.submit(request, lambda outcome: self._decided(pending, port, outcome))
 
@@ -140,6 +145,22 @@ class RequestBook:
         """The xApp's own reject is passed on."""
         self._answer(pending, _rejected(pending, cause), "rejected")
         port.push_outcome(xapp_pb2.ControlOutcome(flow_id=pending.flow.flow_id, status=xapp_pb2.CONTROL_STATUS_REJECTED))
+
+    def _abort_by_policy(self, pending: Pending, port: XappPort, resource: int, cause: common_pb2.Cause) -> None:
+        """As the store would abort it, had the resource no room at all; the request is still open."""
+        service = self._key(pending.flow.service)
+        counter("ricity_ric_commits_total").labels(service=service, status="aborted").inc()
+        counter("ricity_ric_aborts_total").labels(service=service, cause=cause_from_proto(cause).label).inc()
+        version = self._gate.latest.version if self._gate.latest is not None else 0
+        port.push_outcome(
+            xapp_pb2.ControlOutcome(
+                flow_id=pending.flow.flow_id,
+                status=xapp_pb2.CONTROL_STATUS_ABORTED,
+                cause=cause,
+                resource=resource,
+                version=version,
+            )
+        )
 
     async def _ask_again(self, pending: Pending, port: XappPort, cause: common_pb2.Cause) -> None:
         """The xApp holds a request it has rejected until it is asked again or its reject is confirmed."""

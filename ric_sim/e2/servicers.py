@@ -92,6 +92,8 @@ class XappServicer(xapp_pb2_grpc.XappServiceServicer):
             self._termination.subscribe(port, instance, message.subscribe)
         elif kind == "unsubscribe":
             self._termination.unsubscribe(port, message.unsubscribe.subscription_id)
+        elif kind == "steering_confirmation":
+            self._termination.policies.confirm(port, message.steering_confirmation.generation)
         elif kind == "drain":
             self._termination.drain(port, instance)
         elif kind != "keep_alive":

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ric_sim.domain.errors import InvalidInput, OversizeMessage
 from ric_sim.domain.reservation import Change, CommitOutcome
 from ric_sim.e2.codec import change_to_proto, flow_from_proto, outcome_to_proto, snapshot_to_proto
+from ric_sim.e2.policies import PolicyBook
 from ric_sim.e2.store_gate import StoreGate
 from ric_sim.network.admission import commit_request
 from ric_sim.network.city import City
@@ -33,8 +34,9 @@ class ChangeFeed(Protocol):
 class StoreServicer(store_pb2_grpc.StoreServiceServicer):
     """`StoreService`."""
 
-    def __init__(self, city: City, gate: StoreGate, feed: ChangeFeed) -> None:
+    def __init__(self, city: City, gate: StoreGate, feed: ChangeFeed, policies: PolicyBook) -> None:
         self._city = city
+        self._policies = policies
         self._gate = gate
         self._feed = feed
 
@@ -98,6 +100,9 @@ class StoreServicer(store_pb2_grpc.StoreServiceServicer):
                 commit = commit_request(self._city, flow_from_proto(self._city, item.flow), item.links)
             except InvalidInput as error:
                 settle(index, _invalid(item.flow.flow_id, error))
+                continue
+            if (refusal := self._policies.refusal(commit)) is not None:
+                settle(index, _aborted(commit.flow_id, *refusal))
             else:
                 self._gate.submit(commit, _settler(settle, index))
         if not outcomes:
@@ -110,6 +115,10 @@ _UNDECIDED = store_pb2.Outcome()
 
 def _settler(settle: Callable[[int, store_pb2.Outcome], None], index: int) -> Callable[[CommitOutcome], None]:
     return lambda outcome: settle(index, outcome_to_proto(outcome))
+
+
+def _aborted(flow_id: str, resource: int, cause: common_pb2.Cause) -> store_pb2.Outcome:
+    return store_pb2.Outcome(flow_id=flow_id, status=store_pb2.COMMIT_STATUS_ABORTED, cause=cause, resource=resource)
 
 
 def _invalid(flow_id: str, error: InvalidInput) -> store_pb2.Outcome:

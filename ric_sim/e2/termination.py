@@ -12,6 +12,7 @@ from ric_sim.e2 import PROTOCOL_VERSION
 from ric_sim.e2.delivery import Instance, Pool, check_weight, check_window
 from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.inventory import NodeInventory
+from ric_sim.e2.policies import PolicyBook
 from ric_sim.e2.ports import AgentPort, XappPort
 from ric_sim.e2.requests import RequestBook
 from ric_sim.e2.store_gate import StoreGate
@@ -45,7 +46,8 @@ class Termination:
         self.inventory = NodeInventory()
         self.subscriptions = SubscriptionTable()
         self.displacing = Displacing(city, gate, priorities=(LOWEST,) * len(city.services), tell=self._tell_agents)
-        self.requests = RequestBook(city, gate, self.displacing)
+        self.policies = PolicyBook(city, self.displacing)
+        self.requests = RequestBook(city, gate, self.displacing, self.policies)
         self.latest_reports: dict[tuple[str, int], common_pb2.Report] = {}
         self._agents: dict[str, AgentPort] = {}
         self._absent_grace_s = absent_grace_s
@@ -53,7 +55,7 @@ class Termination:
 
     def allow_preemption(self, priorities: tuple[int, ...]) -> None:
         """From now on flows of a service may displace those of services of lower priority; by service index."""
-        self.displacing.priorities = priorities
+        self.displacing.set_base(priorities)
 
     # --- node agents ---------------------------------------------------------------------------------------------------
 
@@ -136,6 +138,7 @@ class Termination:
             port.close()
             return
         port.push(xapp_pb2.AttachResponse(register_result=result))
+        self.policies.attached(port)
 
     def subscribe(self, port: XappPort, instance: Instance, request: xapp_pb2.SubscribeRequest) -> None:
         """Subscribes an instance; refusals are answered with their cause and change nothing."""
@@ -157,6 +160,7 @@ class Termination:
         if terms.kind == "insert":
             for key in terms.items:
                 self.requests.pool(instance.xapp_name).serve(instance, self.city.service_index[key])
+            self.policies.services_changed()
 
     def unsubscribe(self, port: XappPort, subscription_id: int) -> None:
         """Ends an instance's subscription; the last subscriber's leaving ends it at the nodes."""
@@ -175,6 +179,7 @@ class Termination:
     def drain(self, port: XappPort, instance: Instance) -> None:
         """The instance wants to go: nothing new for it; told so once everything it holds is answered."""
         self.requests.pool(instance.xapp_name).drain(instance)
+        self.policies.services_changed()
         self._watch_absence(instance.xapp_name)
         port.wake()
 
@@ -182,6 +187,7 @@ class Termination:
         """The stream ended. Reports end with their last subscriber; requests wait for another instance for the grace time."""
         if port.instance is None:
             return
+        self.policies.detached(port)
         for subscription in self.subscriptions.of(port):
             self.subscriptions.leave(subscription.subscription_id, port)
             if not subscription.subscribers and subscription.terms.kind == "report":
@@ -251,6 +257,7 @@ class Termination:
         if port.instance is not None and subscription.terms.kind == "insert":
             for key in subscription.terms.items:
                 port.instance.services.discard(self.city.service_index[key])
+            self.policies.services_changed()
             self._watch_absence(port.instance.xapp_name)
 
     def _end(self, subscription: Subscription) -> None:

@@ -55,3 +55,8 @@ def service_owners_key(namespace: str) -> str:
 def refusals_key(namespace: str) -> str:
     """Hash: `period:resource:service` -> refusals, the congestion signals; there only when they are kept."""
     return StoreKeys.of(namespace).state.removesuffix("state") + "refusals"
+
+
+def policies_key(namespace: str) -> str:
+    """Hash: A1 policy id -> the policy, as the RIC keeps it. Not part of the resources or their log."""
+    return StoreKeys.of(namespace).state.removesuffix("state") + "policies"

@@ -16,7 +16,7 @@ from ric_sim.store import codec, congestion
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, Record, Reply, StoreImage
 from ric_sim.store.congestion import Refusal
-from ric_sim.store.keys import StoreKeys, refusals_key, service_owners_key
+from ric_sim.store.keys import StoreKeys, policies_key, refusals_key, service_owners_key
 from ric_sim.store.preemption import held_below
 from ric_sim.store.scripts import Script, load_script
 from ric_sim.store.validation import ResourceBounds, check_now, check_request
@@ -189,7 +189,8 @@ class StoreProcedures:
 
     def drop(self) -> Procedure[None]:
         self._bounds = None
-        yield Command(("DEL", *self.keys.all, service_owners_key(self.namespace), refusals_key(self.namespace)))
+        beside = (service_owners_key(self.namespace), refusals_key(self.namespace), policies_key(self.namespace))
+        yield Command(("DEL", *self.keys.all, *beside))
 
     def changes_page(self, after_version: int, block_ms: int | None) -> Procedure[list[Change]]:
         """The next records, at most `LOG_PAGE_RECORDS`; none at the log's end, after waiting `block_ms` at most for one."""

@@ -10,6 +10,7 @@ from typer import TyperException
 
 from ric_sim.domain.errors import RicityError
 from services.cli import (
+    a1_command,
     audit_command,
     bench_command,
     bound_command,
@@ -18,6 +19,8 @@ from services.cli import (
     eval_command,
     eval_slicing_command,
     kpm_command,
+    loop_command,
+    model_command,
     report_command,
     robustness_command,
     run_command,
@@ -44,14 +47,17 @@ app = typer.Typer(
 )
 app.command("run")(run_command.run)
 app.command("audit")(audit_command.audit)
+app.command("loop")(loop_command.loop)
 eval_command.app.command("robustness")(robustness_command.robustness)
 eval_command.app.command("slicing")(eval_slicing_command.slicing)
 app.add_typer(eval_command.app, name="eval")
 app.add_typer(bound_command.app, name="bound")
 app.add_typer(city_command.app, name="city")
 app.add_typer(e2_command.app, name="e2")
+app.add_typer(a1_command.app, name="a1")
 app.add_typer(xapp_command.app, name="xapp")
 app.add_typer(kpm_command.app, name="kpm")
+app.add_typer(model_command.app, name="model")
 app.add_typer(bench_command.app, name="bench")
 app.add_typer(report_command.app, name="report")
 app.add_typer(train_command.app, name="train")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Group
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.admin import check_address
 from services.cli.continual_command import continual
 from services.cli.local.identity import git_commit
+from services.cli.model_command import DEFAULT_REGISTRY, RegistryOption, open_registry, publish_run
 from services.cli.output import JsonOption, emit, error_console, table
 from services.cli.run_tables import number, percent
 
@@ -62,6 +63,8 @@ def routing(
         ),
     ] = None,
     parent: Annotated[str | None, typer.Option(help="With --from: the service whose agent the new one begins as.")] = None,
+    publish: Annotated[str | None, typer.Option(help="Model to publish the weights as, staged in the registry.")] = None,
+    registry: RegistryOption = DEFAULT_REGISTRY,
     as_json: JsonOption = False,
 ) -> None:
     """Train routing policies on days of the training split; the best ones on a validation day are kept.
@@ -79,34 +82,56 @@ def routing(
       ricity train routing --store 127.0.0.1:50051 --agent voip --out runs/voip-live
 
       ricity train routing --profile paper-7 --agent surgery --from runs/amarl-1/weights --out runs/surgery
+
+      ricity train routing --seed 2 --out runs/amarl-2 --publish routing-amarl
     """
-    from ric_sim.domain.errors import InvalidInput, UnknownKey
+    from ric_sim.domain.errors import UnknownKey
 
     if algo not in ("amarl", "sarl"):
         raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
     from services.trainer.backends import BackendPlan, checked_backend
-    from services.trainer.onboarding import onboarding_of, train_onboarding
+    from services.trainer.onboarding import train_onboarding
     from services.trainer.routing import RunPlan, find_config, train_routing
 
     agents = tuple(agent or ())
     name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)
     opened = BackendPlan(name, _door(store, namespace) if store else None, agents)
-
-    chosen = _changed(find_config(config), steps, profile)
-    onboarding = None
-    if others is not None:
-        if algo != "amarl" or backend != "local" or store:
-            raise InvalidInput("--from goes with --algo amarl, --backend local and no --store")
-        onboarding, chosen = onboarding_of(chosen, agents, others, parent)
-    elif parent is not None:
-        raise InvalidInput("--parent goes with --from, the weights of the other agents")
+    is_plain = algo == "amarl" and backend == "local" and not store
+    onboarding, chosen = _newcomers(_changed(find_config(config), steps, profile), agents, others, parent, is_plain=is_plain)
     plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
     with _bar(f"{algo}, {chosen.name}, seed {seed}", chosen.total_steps) as watch:
         if onboarding is None:
             result = train_routing(plan, out=out, resume=resume, watch=watch)
         else:
             result = train_onboarding(plan, onboarding, out=out, resume=resume, watch=watch)
+    if publish is not None:
+        result["published"] = publish_run(open_registry(registry), publish, out).version.version
     emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
+
+
+def _newcomers(
+    config: Any, agents: tuple[str, ...], others: Path | None, parent: str | None, *, is_plain: bool
+) -> tuple[Any, Any]:
+    """The onboarding that was asked for, None if none was, and the configuration for it."""
+    from ric_sim.domain.errors import InvalidInput
+    from services.trainer.onboarding import onboarding_of
+
+    if others is None:
+        if parent is not None:
+            raise InvalidInput("--parent goes with --from, the weights of the other agents")
+        return None, config
+    if not is_plain:
+        raise InvalidInput("--from goes with --algo amarl, --backend local and no --store")
+    return onboarding_of(config, agents, others, parent)
+
+
+def train_candidate(algo: Literal["amarl", "sarl"], config: str, seed: int, steps: int | None, out: Path) -> None:
+    """A plain run in this process, with a bar; errors as of `train_routing`."""
+    from services.trainer.routing import RunPlan, find_config, train_routing
+
+    plan = RunPlan(algo, _changed(find_config(config), steps, None), seed, git_commit())
+    with _bar(f"{algo}, {plan.config.name}, seed {seed}", plan.config.total_steps) as watch:
+        train_routing(plan, out=out, resume=False, watch=watch)
 
 
 def _changed(config: Any, steps: int | None, profile: str | None) -> Any:

@@ -38,6 +38,8 @@ _TABLE: dict[type[errors.RicityError], EdgeCodes] = {
     errors.StoreUnreachable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
     errors.StoreCorrupt: EdgeCodes(grpc.StatusCode.DATA_LOSS, HTTPStatus.INTERNAL_SERVER_ERROR, EXIT_FAILED),
     errors.RicUnreachable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
+    errors.RegistryUnavailable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
+    errors.RegistryCorrupt: EdgeCodes(grpc.StatusCode.DATA_LOSS, HTTPStatus.INTERNAL_SERVER_ERROR, EXIT_FAILED),
     errors.Overloaded: EdgeCodes(grpc.StatusCode.RESOURCE_EXHAUSTED, HTTPStatus.TOO_MANY_REQUESTS, EXIT_FAILED),
     errors.AuditFailed: EdgeCodes(grpc.StatusCode.DATA_LOSS, HTTPStatus.INTERNAL_SERVER_ERROR, EXIT_FAILED),
 }

@@ -12,6 +12,7 @@ from ric_sim.domain.errors import StoreUnreachable
 from ric_sim.domain.priority import service_priorities
 from ric_sim.e2.admin_servicer import AdminServicer
 from ric_sim.e2.identity import RIC_ID
+from ric_sim.e2.policy_servicer import PolicyServicer
 from ric_sim.e2.servicers import TerminationServicer, XappServicer
 from ric_sim.e2.store_gate import StoreGate
 from ric_sim.e2.store_servicer import StoreServicer
@@ -22,7 +23,9 @@ from ric_sim.network.city_file import city_to_json, load_city
 from ric_sim.network.montreal import build_city
 from ric_sim.store.async_redis_store import AsyncRedisStore
 from ric_sim.store.base import StoreLayout
+from ric_sim.store.policies import StoredPolicies
 from ric_sim.store.service_owners import StoredServiceOwners
+from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, termination_pb2, termination_pb2_grpc, xapp_pb2, xapp_pb2_grpc
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.common.server import HealthStatus, create_server
@@ -31,7 +34,13 @@ from services.ric.settings import RicSettings
 
 SERVICE_NAMES = tuple(
     service.full_name
-    for file in (termination_pb2.DESCRIPTOR, xapp_pb2.DESCRIPTOR, admin_pb2.DESCRIPTOR, store_pb2.DESCRIPTOR)
+    for file in (
+        termination_pb2.DESCRIPTOR,
+        xapp_pb2.DESCRIPTOR,
+        admin_pb2.DESCRIPTOR,
+        store_pb2.DESCRIPTOR,
+        policy_pb2.DESCRIPTOR,
+    )
     for service in file.services_by_name.values()
 )
 GAUGE_PERIOD_S = 1.0
@@ -77,8 +86,12 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         if settings.preemption:
             termination.allow_preemption(service_priorities(city.services))
         termination.restore_owners(await owners.load())
+        policies = StoredPolicies(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        stack.push_async_callback(policies.aclose)
+        await termination.policies.restore(policies)
         await gate.fresh_snapshot()
-        background = [asyncio.create_task(gate.run()), asyncio.create_task(_mirror(termination, gate, status))]
+        work = (gate.run(), termination.policies.run(), _mirror(termination, gate, status))
+        background = [asyncio.create_task(activity) for activity in work]
         for task in background:
             task.add_done_callback(lambda ended: _report(ended, gate.failed))
         stack.push_async_callback(_cancel, background)
@@ -86,7 +99,8 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         termination_pb2_grpc.add_E2TerminationServiceServicer_to_server(TerminationServicer(termination), server)
         xapp_pb2_grpc.add_XappServiceServicer_to_server(XappServicer(termination, city_to_json(city)), server)
         admin_pb2_grpc.add_E2AdminServiceServicer_to_server(AdminServicer(termination), server)
-        store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(city, gate, store), server)
+        store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(city, gate, store, termination.policies), server)
+        policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(termination.policies), server)
         grpc_port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)

@@ -75,6 +75,9 @@ class Listener(Protocol):
 
     def on_reports(self, message: xapp_pb2.ReportIndications) -> None: ...
 
+    def on_steering(self, notice: xapp_pb2.SteeringNotice) -> None:
+        """Returns once every later decision obeys; the RIC is told so then."""
+
 
 class E2Client:
     """Use as `async with E2Client("host:port") as client`, then `attach`, then subscribe.
@@ -265,6 +268,10 @@ class E2Client:
                     listener.on_outcomes(message.outcomes)
                 case "reports":
                     listener.on_reports(message.reports)
+                case "steering":
+                    listener.on_steering(message.steering)
+                    confirmation = xapp_pb2.SteeringConfirmation(generation=message.steering.generation)
+                    self._send(xapp_pb2.AttachRequest(steering_confirmation=confirmation))
                 case "subscribe_result":
                     answer = self._answers.get(message.subscribe_result.request_id)
                     if answer is not None and not answer.done():

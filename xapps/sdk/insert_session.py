@@ -30,6 +30,7 @@ from ricity.e2.v1 import common_pb2, xapp_pb2
 from xapps.sdk.agent import InsertAgent
 from xapps.sdk.agent_errors import AgentErrorLog
 from xapps.sdk.metrics import STATUS_LABELS, XappMetrics
+from xapps.sdk.steering import Steering
 from xapps.sdk.used_view import UsedView
 
 if TYPE_CHECKING:  # the policies bring a compiler with them, which an xApp that routes nothing need not load
@@ -83,6 +84,7 @@ class InsertSession:
         self._log = log
         self._errors = AgentErrorLog(log)
         self._view = UsedView(city.n_resources)
+        self._steering = Steering(city)
         self._held: dict[str, _Held] = {}
         self._queue: deque[_Held] = deque()
         self._controls: list[xapp_pb2.Control] = []
@@ -111,6 +113,10 @@ class InsertSession:
                 self._held.pop(request.flow_id, None)  # rejected by us, and asked again on other terms
             self._take(request, message.used_if_displacing)
         self._metrics.held.set(len(self._held))
+
+    def on_steering(self, notice: xapp_pb2.SteeringNotice) -> None:
+        """Every decision from here on obeys."""
+        self._steering.take(notice)
 
     def on_outcomes(self, batch: xapp_pb2.ControlOutcomeBatch) -> None:
         """Learns what became of controls; aborted ones are queued again, before what has waited less long.
@@ -210,7 +216,7 @@ class InsertSession:
     def _decide(self, held: _Held) -> xapp_pb2.Control:
         started_s = time.perf_counter()
         try:
-            plan = self._agent.decide(self._basis(held), held.flow)
+            plan = self._plan(self._basis(held), held.flow)
             control = self._control(held, plan)
         except Exception as error:  # an agent's defect costs its request, never the process or another request
             self._errors.add(error, flow_id=held.flow.flow_id)
@@ -218,6 +224,14 @@ class InsertSession:
             control = self._final_reject(held, admission_cause(Cause.AGENT_ERROR, repr(error)[:_MAX_DETAIL]))
         self._metrics.decision_seconds.observe(time.perf_counter() - started_s)
         return control
+
+    def _plan(self, snapshot: Snapshot, flow: FlowRequest) -> Plan:
+        """The agent's plan within what policies leave to it."""
+        for used in self._steering.bases(flow.service, snapshot.used):
+            plan = self._agent.decide(snapshot if used is snapshot.used else replace(snapshot, used=used), flow)
+            if plan.accepted:
+                break
+        return plan
 
     def _basis(self, held: _Held) -> Snapshot:
         """What to plan on: the view, or what displacing would leave in use."""
@@ -248,7 +262,7 @@ class InsertSession:
     def _lacking(self, flow: FlowRequest) -> list[int]:
         """What the flow would have needed on the route it would take in an empty city, for the congestion signals."""
         snapshot = self._view.snapshot
-        preferred = self._agent.decide(replace(snapshot, used=np.zeros_like(snapshot.used)), flow)
+        preferred = self._plan(replace(snapshot, used=np.zeros_like(snapshot.used)), flow)
         return lacking_resources(self._city, flow, snapshot.used, preferred.links) if preferred.accepted else []
 
     def _give_up(self, held: _Held, cause: common_pb2.Cause) -> None:

@@ -43,6 +43,10 @@ class Worker:
             if self._session.has_work:
                 self._has_work.set()
 
+    def on_steering(self, notice: xapp_pb2.SteeringNotice) -> None:
+        if self._session is not None:
+            self._session.on_steering(notice)
+
     def on_reports(self, message: xapp_pb2.ReportIndications) -> None:
         self._reports.put(message)
 

@@ -25,55 +25,61 @@ _sym_db = _symbol_database.Default()
 from ricity.e2.v1 import common_pb2 as ricity_dot_e2_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ricity/e2/v1/xapp.proto\x12\x0cricity.e2.v1\x1a\x19ricity/e2/v1/common.proto\"\xcc\x02\n\rAttachRequest\x12\x31\n\x08register\x18\x01 \x01(\x0b\x32\x1d.ricity.e2.v1.RegisterRequestH\x00\x12\x33\n\tsubscribe\x18\x02 \x01(\x0b\x32\x1e.ricity.e2.v1.SubscribeRequestH\x00\x12\x37\n\x0bunsubscribe\x18\x03 \x01(\x0b\x32 .ricity.e2.v1.UnsubscribeRequestH\x00\x12.\n\x08\x63ontrols\x18\x04 \x01(\x0b\x32\x1a.ricity.e2.v1.ControlBatchH\x00\x12*\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x19.ricity.e2.v1.DrainNoticeH\x00\x12\x33\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x1d.ricity.e2.v1.KeepAliveNoticeH\x00\x42\t\n\x07message\"\xce\x03\n\x0e\x41ttachResponse\x12\x37\n\x0fregister_result\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.RegisterResultH\x00\x12\x39\n\x10subscribe_result\x18\x02 \x01(\x0b\x32\x1d.ricity.e2.v1.SubscribeResultH\x00\x12=\n\x12unsubscribe_result\x18\x03 \x01(\x0b\x32\x1f.ricity.e2.v1.UnsubscribeResultH\x00\x12\x32\n\x07inserts\x18\x04 \x01(\x0b\x32\x1f.ricity.e2.v1.InsertIndicationsH\x00\x12\x32\n\x07reports\x18\x05 \x01(\x0b\x32\x1f.ricity.e2.v1.ReportIndicationsH\x00\x12\x35\n\x08outcomes\x18\x06 \x01(\x0b\x32!.ricity.e2.v1.ControlOutcomeBatchH\x00\x12*\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x19.ricity.e2.v1.DrainNoticeH\x00\x12\x33\n\nkeep_alive\x18\x08 \x01(\x0b\x32\x1d.ricity.e2.v1.KeepAliveNoticeH\x00\x42\t\n\x07message\"\x89\x01\n\x0fRegisterRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\txapp_name\x18\x02 \x01(\t\x12\x14\n\x0cxapp_version\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\r\x12\x0e\n\x06window\x18\x06 \x01(\r\"\x91\x01\n\x0eRegisterResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\"\n\x05\x63\x61use\x18\x02 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x18\n\x10protocol_version\x18\x03 \x01(\r\x12\x18\n\x10\x63ity_fingerprint\x18\x04 \x01(\t\x12\x15\n\rkeep_alive_ms\x18\x05 \x01(\r\"\xbc\x01\n\x10SubscribeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\r\x12\x17\n\x0fran_function_id\x18\x02 \x01(\r\x12\x11\n\tran_names\x18\x03 \x03(\t\x12\x30\n\x06report\x18\x04 \x01(\x0b\x32\x1e.ricity.e2.v1.XappReportActionH\x00\x12,\n\x06insert\x18\x05 \x01(\x0b\x32\x1a.ricity.e2.v1.InsertActionH\x00\x42\x08\n\x06\x61\x63tion\"l\n\x10XappReportAction\x12,\n\x07trigger\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.ReportTrigger\x12*\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1a.ricity.e2.v1.ReportAction\"\x84\x01\n\x0fSubscribeResult\x12\x12\n\nrequest_id\x18\x01 \x01(\r\x12\x10\n\x08\x61\x64mitted\x18\x02 \x01(\x08\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x17\n\x0fsubscription_id\x18\x04 \x01(\x04\x12\x0e\n\x06merged\x18\x05 \x01(\x08\"-\n\x12UnsubscribeRequest\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\";\n\x11UnsubscribeResult\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\"\x8e\x01\n\x11InsertIndications\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\x12.\n\x08requests\x18\x02 \x03(\x0b\x32\x1c.ricity.e2.v1.ServiceRequest\x12\x1a\n\x12used_if_displacing\x18\x03 \x01(\x0c\":\n\x11ReportIndications\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.ricity.e2.v1.Report\"7\n\x0c\x43ontrolBatch\x12\'\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x15.ricity.e2.v1.Control\"\xa8\x01\n\x07\x43ontrol\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x18\n\x10snapshot_version\x18\x02 \x01(\x04\x12$\n\x05route\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.RouteH\x00\x12%\n\x06reject\x18\x04 \x01(\x0b\x32\x13.ricity.e2.v1.CauseH\x00\x12\x19\n\x11lacking_resources\x18\x05 \x03(\rB\n\n\x08\x64\x65\x63ision\"\x16\n\x05Route\x12\r\n\x05links\x18\x01 \x03(\r\"\xdd\x01\n\x0e\x43ontrolOutcome\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.ricity.e2.v1.ControlStatus\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x10\n\x08resource\x18\x04 \x01(\r\x12\x0c\n\x04used\x18\x05 \x01(\x04\x12\r\n\x05limit\x18\x06 \x01(\x04\x12\x12\n\nlatency_us\x18\x07 \x01(\x04\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12\x15\n\rapplied_links\x18\t \x03(\r\"t\n\x13\x43ontrolOutcomeBatch\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.ricity.e2.v1.ControlOutcome\x12-\n\x08snapshot\x18\x02 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\"\r\n\x0b\x44rainNotice\"#\n\x0fKeepAliveNotice\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"\x10\n\x0eGetCityRequest\"$\n\x0fGetCityResponse\x12\x11\n\tcity_json\x18\x01 \x01(\x0c*\xe8\x01\n\rControlStatus\x12\x1e\n\x1a\x43ONTROL_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTROL_STATUS_APPLIED\x10\x01\x12\x1a\n\x16\x43ONTROL_STATUS_ABORTED\x10\x02\x12\x1b\n\x17\x43ONTROL_STATUS_REJECTED\x10\x03\x12\"\n\x1e\x43ONTROL_STATUS_ALREADY_APPLIED\x10\x04\x12\x1a\n\x16\x43ONTROL_STATUS_INVALID\x10\x05\x12\"\n\x1e\x43ONTROL_STATUS_UNKNOWN_REQUEST\x10\x06\x32\x9e\x01\n\x0bXappService\x12G\n\x06\x41ttach\x12\x1b.ricity.e2.v1.AttachRequest\x1a\x1c.ricity.e2.v1.AttachResponse(\x01\x30\x01\x12\x46\n\x07GetCity\x12\x1c.ricity.e2.v1.GetCityRequest\x1a\x1d.ricity.e2.v1.GetCityResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17ricity/e2/v1/xapp.proto\x12\x0cricity.e2.v1\x1a\x19ricity/e2/v1/common.proto\"\x91\x03\n\rAttachRequest\x12\x31\n\x08register\x18\x01 \x01(\x0b\x32\x1d.ricity.e2.v1.RegisterRequestH\x00\x12\x33\n\tsubscribe\x18\x02 \x01(\x0b\x32\x1e.ricity.e2.v1.SubscribeRequestH\x00\x12\x37\n\x0bunsubscribe\x18\x03 \x01(\x0b\x32 .ricity.e2.v1.UnsubscribeRequestH\x00\x12.\n\x08\x63ontrols\x18\x04 \x01(\x0b\x32\x1a.ricity.e2.v1.ControlBatchH\x00\x12*\n\x05\x64rain\x18\x05 \x01(\x0b\x32\x19.ricity.e2.v1.DrainNoticeH\x00\x12\x33\n\nkeep_alive\x18\x06 \x01(\x0b\x32\x1d.ricity.e2.v1.KeepAliveNoticeH\x00\x12\x43\n\x15steering_confirmation\x18\x07 \x01(\x0b\x32\".ricity.e2.v1.SteeringConfirmationH\x00\x42\t\n\x07message\"\x80\x04\n\x0e\x41ttachResponse\x12\x37\n\x0fregister_result\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.RegisterResultH\x00\x12\x39\n\x10subscribe_result\x18\x02 \x01(\x0b\x32\x1d.ricity.e2.v1.SubscribeResultH\x00\x12=\n\x12unsubscribe_result\x18\x03 \x01(\x0b\x32\x1f.ricity.e2.v1.UnsubscribeResultH\x00\x12\x32\n\x07inserts\x18\x04 \x01(\x0b\x32\x1f.ricity.e2.v1.InsertIndicationsH\x00\x12\x32\n\x07reports\x18\x05 \x01(\x0b\x32\x1f.ricity.e2.v1.ReportIndicationsH\x00\x12\x35\n\x08outcomes\x18\x06 \x01(\x0b\x32!.ricity.e2.v1.ControlOutcomeBatchH\x00\x12*\n\x05\x64rain\x18\x07 \x01(\x0b\x32\x19.ricity.e2.v1.DrainNoticeH\x00\x12\x33\n\nkeep_alive\x18\x08 \x01(\x0b\x32\x1d.ricity.e2.v1.KeepAliveNoticeH\x00\x12\x30\n\x08steering\x18\t \x01(\x0b\x32\x1c.ricity.e2.v1.SteeringNoticeH\x00\x42\t\n\x07message\"\x89\x01\n\x0fRegisterRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\txapp_name\x18\x02 \x01(\t\x12\x14\n\x0cxapp_version\x18\x03 \x01(\t\x12\x13\n\x0binstance_id\x18\x04 \x01(\t\x12\x0e\n\x06weight\x18\x05 \x01(\r\x12\x0e\n\x06window\x18\x06 \x01(\r\"\x91\x01\n\x0eRegisterResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\"\n\x05\x63\x61use\x18\x02 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x18\n\x10protocol_version\x18\x03 \x01(\r\x12\x18\n\x10\x63ity_fingerprint\x18\x04 \x01(\t\x12\x15\n\rkeep_alive_ms\x18\x05 \x01(\r\"\xbc\x01\n\x10SubscribeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\r\x12\x17\n\x0fran_function_id\x18\x02 \x01(\r\x12\x11\n\tran_names\x18\x03 \x03(\t\x12\x30\n\x06report\x18\x04 \x01(\x0b\x32\x1e.ricity.e2.v1.XappReportActionH\x00\x12,\n\x06insert\x18\x05 \x01(\x0b\x32\x1a.ricity.e2.v1.InsertActionH\x00\x42\x08\n\x06\x61\x63tion\"l\n\x10XappReportAction\x12,\n\x07trigger\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.ReportTrigger\x12*\n\x06\x61\x63tion\x18\x02 \x01(\x0b\x32\x1a.ricity.e2.v1.ReportAction\"\x84\x01\n\x0fSubscribeResult\x12\x12\n\nrequest_id\x18\x01 \x01(\r\x12\x10\n\x08\x61\x64mitted\x18\x02 \x01(\x08\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x17\n\x0fsubscription_id\x18\x04 \x01(\x04\x12\x0e\n\x06merged\x18\x05 \x01(\x08\"-\n\x12UnsubscribeRequest\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\";\n\x11UnsubscribeResult\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\r\n\x05\x66ound\x18\x02 \x01(\x08\"\x8e\x01\n\x11InsertIndications\x12-\n\x08snapshot\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\x12.\n\x08requests\x18\x02 \x03(\x0b\x32\x1c.ricity.e2.v1.ServiceRequest\x12\x1a\n\x12used_if_displacing\x18\x03 \x01(\x0c\":\n\x11ReportIndications\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.ricity.e2.v1.Report\"7\n\x0c\x43ontrolBatch\x12\'\n\x08\x63ontrols\x18\x01 \x03(\x0b\x32\x15.ricity.e2.v1.Control\"\xa8\x01\n\x07\x43ontrol\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12\x18\n\x10snapshot_version\x18\x02 \x01(\x04\x12$\n\x05route\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.RouteH\x00\x12%\n\x06reject\x18\x04 \x01(\x0b\x32\x13.ricity.e2.v1.CauseH\x00\x12\x19\n\x11lacking_resources\x18\x05 \x03(\rB\n\n\x08\x64\x65\x63ision\"\x16\n\x05Route\x12\r\n\x05links\x18\x01 \x03(\r\"\xdd\x01\n\x0e\x43ontrolOutcome\x12\x0f\n\x07\x66low_id\x18\x01 \x01(\t\x12+\n\x06status\x18\x02 \x01(\x0e\x32\x1b.ricity.e2.v1.ControlStatus\x12\"\n\x05\x63\x61use\x18\x03 \x01(\x0b\x32\x13.ricity.e2.v1.Cause\x12\x10\n\x08resource\x18\x04 \x01(\r\x12\x0c\n\x04used\x18\x05 \x01(\x04\x12\r\n\x05limit\x18\x06 \x01(\x04\x12\x12\n\nlatency_us\x18\x07 \x01(\x04\x12\x0f\n\x07version\x18\x08 \x01(\x04\x12\x15\n\rapplied_links\x18\t \x03(\r\"t\n\x13\x43ontrolOutcomeBatch\x12.\n\x08outcomes\x18\x01 \x03(\x0b\x32\x1c.ricity.e2.v1.ControlOutcome\x12-\n\x08snapshot\x18\x02 \x01(\x0b\x32\x1b.ricity.e2.v1.StoreSnapshot\"\r\n\x0b\x44rainNotice\"#\n\x0fKeepAliveNotice\x12\x10\n\x08sequence\x18\x01 \x01(\x04\"U\n\x0eSteeringNotice\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12/\n\x08services\x18\x02 \x03(\x0b\x32\x1d.ricity.e2.v1.ServiceSteering\"F\n\x0fServiceSteering\x12\x0f\n\x07service\x18\x01 \x01(\r\x12\x11\n\tforbidden\x18\x02 \x03(\r\x12\x0f\n\x07\x61voided\x18\x03 \x03(\r\"*\n\x14SteeringConfirmation\x12\x12\n\ngeneration\x18\x01 \x01(\x04\"\x10\n\x0eGetCityRequest\"$\n\x0fGetCityResponse\x12\x11\n\tcity_json\x18\x01 \x01(\x0c*\xe8\x01\n\rControlStatus\x12\x1e\n\x1a\x43ONTROL_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTROL_STATUS_APPLIED\x10\x01\x12\x1a\n\x16\x43ONTROL_STATUS_ABORTED\x10\x02\x12\x1b\n\x17\x43ONTROL_STATUS_REJECTED\x10\x03\x12\"\n\x1e\x43ONTROL_STATUS_ALREADY_APPLIED\x10\x04\x12\x1a\n\x16\x43ONTROL_STATUS_INVALID\x10\x05\x12\"\n\x1e\x43ONTROL_STATUS_UNKNOWN_REQUEST\x10\x06\x32\x9e\x01\n\x0bXappService\x12G\n\x06\x41ttach\x12\x1b.ricity.e2.v1.AttachRequest\x1a\x1c.ricity.e2.v1.AttachResponse(\x01\x30\x01\x12\x46\n\x07GetCity\x12\x1c.ricity.e2.v1.GetCityRequest\x1a\x1d.ricity.e2.v1.GetCityResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.e2.v1.xapp_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTROLSTATUS']._serialized_start=2608
-  _globals['_CONTROLSTATUS']._serialized_end=2840
+  _globals['_CONTROLSTATUS']._serialized_start=2930
+  _globals['_CONTROLSTATUS']._serialized_end=3162
   _globals['_ATTACHREQUEST']._serialized_start=69
-  _globals['_ATTACHREQUEST']._serialized_end=401
-  _globals['_ATTACHRESPONSE']._serialized_start=404
-  _globals['_ATTACHRESPONSE']._serialized_end=866
-  _globals['_REGISTERREQUEST']._serialized_start=869
-  _globals['_REGISTERREQUEST']._serialized_end=1006
-  _globals['_REGISTERRESULT']._serialized_start=1009
-  _globals['_REGISTERRESULT']._serialized_end=1154
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=1157
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=1345
-  _globals['_XAPPREPORTACTION']._serialized_start=1347
-  _globals['_XAPPREPORTACTION']._serialized_end=1455
-  _globals['_SUBSCRIBERESULT']._serialized_start=1458
-  _globals['_SUBSCRIBERESULT']._serialized_end=1590
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=1592
-  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=1637
-  _globals['_UNSUBSCRIBERESULT']._serialized_start=1639
-  _globals['_UNSUBSCRIBERESULT']._serialized_end=1698
-  _globals['_INSERTINDICATIONS']._serialized_start=1701
-  _globals['_INSERTINDICATIONS']._serialized_end=1843
-  _globals['_REPORTINDICATIONS']._serialized_start=1845
-  _globals['_REPORTINDICATIONS']._serialized_end=1903
-  _globals['_CONTROLBATCH']._serialized_start=1905
-  _globals['_CONTROLBATCH']._serialized_end=1960
-  _globals['_CONTROL']._serialized_start=1963
-  _globals['_CONTROL']._serialized_end=2131
-  _globals['_ROUTE']._serialized_start=2133
-  _globals['_ROUTE']._serialized_end=2155
-  _globals['_CONTROLOUTCOME']._serialized_start=2158
-  _globals['_CONTROLOUTCOME']._serialized_end=2379
-  _globals['_CONTROLOUTCOMEBATCH']._serialized_start=2381
-  _globals['_CONTROLOUTCOMEBATCH']._serialized_end=2497
-  _globals['_DRAINNOTICE']._serialized_start=2499
-  _globals['_DRAINNOTICE']._serialized_end=2512
-  _globals['_KEEPALIVENOTICE']._serialized_start=2514
-  _globals['_KEEPALIVENOTICE']._serialized_end=2549
-  _globals['_GETCITYREQUEST']._serialized_start=2551
-  _globals['_GETCITYREQUEST']._serialized_end=2567
-  _globals['_GETCITYRESPONSE']._serialized_start=2569
-  _globals['_GETCITYRESPONSE']._serialized_end=2605
-  _globals['_XAPPSERVICE']._serialized_start=2843
-  _globals['_XAPPSERVICE']._serialized_end=3001
+  _globals['_ATTACHREQUEST']._serialized_end=470
+  _globals['_ATTACHRESPONSE']._serialized_start=473
+  _globals['_ATTACHRESPONSE']._serialized_end=985
+  _globals['_REGISTERREQUEST']._serialized_start=988
+  _globals['_REGISTERREQUEST']._serialized_end=1125
+  _globals['_REGISTERRESULT']._serialized_start=1128
+  _globals['_REGISTERRESULT']._serialized_end=1273
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=1276
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=1464
+  _globals['_XAPPREPORTACTION']._serialized_start=1466
+  _globals['_XAPPREPORTACTION']._serialized_end=1574
+  _globals['_SUBSCRIBERESULT']._serialized_start=1577
+  _globals['_SUBSCRIBERESULT']._serialized_end=1709
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_start=1711
+  _globals['_UNSUBSCRIBEREQUEST']._serialized_end=1756
+  _globals['_UNSUBSCRIBERESULT']._serialized_start=1758
+  _globals['_UNSUBSCRIBERESULT']._serialized_end=1817
+  _globals['_INSERTINDICATIONS']._serialized_start=1820
+  _globals['_INSERTINDICATIONS']._serialized_end=1962
+  _globals['_REPORTINDICATIONS']._serialized_start=1964
+  _globals['_REPORTINDICATIONS']._serialized_end=2022
+  _globals['_CONTROLBATCH']._serialized_start=2024
+  _globals['_CONTROLBATCH']._serialized_end=2079
+  _globals['_CONTROL']._serialized_start=2082
+  _globals['_CONTROL']._serialized_end=2250
+  _globals['_ROUTE']._serialized_start=2252
+  _globals['_ROUTE']._serialized_end=2274
+  _globals['_CONTROLOUTCOME']._serialized_start=2277
+  _globals['_CONTROLOUTCOME']._serialized_end=2498
+  _globals['_CONTROLOUTCOMEBATCH']._serialized_start=2500
+  _globals['_CONTROLOUTCOMEBATCH']._serialized_end=2616
+  _globals['_DRAINNOTICE']._serialized_start=2618
+  _globals['_DRAINNOTICE']._serialized_end=2631
+  _globals['_KEEPALIVENOTICE']._serialized_start=2633
+  _globals['_KEEPALIVENOTICE']._serialized_end=2668
+  _globals['_STEERINGNOTICE']._serialized_start=2670
+  _globals['_STEERINGNOTICE']._serialized_end=2755
+  _globals['_SERVICESTEERING']._serialized_start=2757
+  _globals['_SERVICESTEERING']._serialized_end=2827
+  _globals['_STEERINGCONFIRMATION']._serialized_start=2829
+  _globals['_STEERINGCONFIRMATION']._serialized_end=2871
+  _globals['_GETCITYREQUEST']._serialized_start=2873
+  _globals['_GETCITYREQUEST']._serialized_end=2889
+  _globals['_GETCITYRESPONSE']._serialized_start=2891
+  _globals['_GETCITYRESPONSE']._serialized_end=2927
+  _globals['_XAPPSERVICE']._serialized_start=3165
+  _globals['_XAPPSERVICE']._serialized_end=3323
 # @@protoc_insertion_point(module_scope)

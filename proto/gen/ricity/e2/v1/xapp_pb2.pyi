@@ -65,6 +65,7 @@ class AttachRequest(_message.Message):
     CONTROLS_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
+    STEERING_CONFIRMATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def register(self) -> Global___RegisterRequest: ...
     @_builtins.property
@@ -77,6 +78,8 @@ class AttachRequest(_message.Message):
     def drain(self) -> Global___DrainNotice: ...
     @_builtins.property
     def keep_alive(self) -> Global___KeepAliveNotice: ...
+    @_builtins.property
+    def steering_confirmation(self) -> Global___SteeringConfirmation: ...
     def __init__(
         self,
         *,
@@ -86,12 +89,13 @@ class AttachRequest(_message.Message):
         controls: Global___ControlBatch | None = ...,
         drain: Global___DrainNotice | None = ...,
         keep_alive: Global___KeepAliveNotice | None = ...,
+        steering_confirmation: Global___SteeringConfirmation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register", "subscribe", "unsubscribe", "controls", "drain", "keep_alive"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register", "subscribe", "unsubscribe", "controls", "drain", "keep_alive", "steering_confirmation"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -109,6 +113,7 @@ class AttachResponse(_message.Message):
     OUTCOMES_FIELD_NUMBER: _builtins.int
     DRAIN_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
+    STEERING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def register_result(self) -> Global___RegisterResult: ...
     @_builtins.property
@@ -127,6 +132,8 @@ class AttachResponse(_message.Message):
 
     @_builtins.property
     def keep_alive(self) -> Global___KeepAliveNotice: ...
+    @_builtins.property
+    def steering(self) -> Global___SteeringNotice: ...
     def __init__(
         self,
         *,
@@ -138,12 +145,13 @@ class AttachResponse(_message.Message):
         outcomes: Global___ControlOutcomeBatch | None = ...,
         drain: Global___DrainNotice | None = ...,
         keep_alive: Global___KeepAliveNotice | None = ...,
+        steering: Global___SteeringNotice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register_result", "subscribe_result", "unsubscribe_result", "inserts", "reports", "outcomes", "drain", "keep_alive"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register_result", "subscribe_result", "unsubscribe_result", "inserts", "reports", "outcomes", "drain", "keep_alive", "steering"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -591,6 +599,83 @@ class KeepAliveNotice(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___KeepAliveNotice: _TypeAlias = KeepAliveNotice  # noqa: Y015
+
+@_typing.final
+class SteeringNotice(_message.Message):
+    """All that A1 policies say about routes, as of a generation; replaces what an earlier notice said. To be planned on as
+    resources without room, and confirmed once every decision from then on obeys.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    @_builtins.property
+    def services(self) -> _containers.RepeatedCompositeFieldContainer[Global___ServiceSteering]: ...
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        services: _abc.Iterable[Global___ServiceSteering] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "services", b"services"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SteeringNotice: _TypeAlias = SteeringNotice  # noqa: Y015
+
+@_typing.final
+class ServiceSteering(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    FORBIDDEN_FIELD_NUMBER: _builtins.int
+    AVOIDED_FIELD_NUMBER: _builtins.int
+    service: _builtins.int
+    @_builtins.property
+    def forbidden(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """resources; a commit that uses one is aborted"""
+
+    @_builtins.property
+    def avoided(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """resources to be used only where there is no other way"""
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.int = ...,
+        forbidden: _abc.Iterable[_builtins.int] | None = ...,
+        avoided: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avoided", b"avoided", "forbidden", b"forbidden", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ServiceSteering: _TypeAlias = ServiceSteering  # noqa: Y015
+
+@_typing.final
+class SteeringConfirmation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SteeringConfirmation: _TypeAlias = SteeringConfirmation  # noqa: Y015
 
 @_typing.final
 class GetCityRequest(_message.Message):

@@ -1,0 +1,197 @@
+"""The RIC's part in A1: keeps the policies, has them obeyed, and knows which are.
+
+A change is stored first, then put in force: the RIC's own check of every commit, the priorities, and a notice to every
+xApp. A policy about routes counts as enforced when each instance that serves a service of its scope has confirmed a
+generation not older than the policy's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from ric_sim.domain.errors import InvalidInput, Overloaded
+from ric_sim.domain.flow import Cause
+from ric_sim.domain.reservation import CommitRequest
+from ric_sim.e2.codec import admission_cause, resource_name
+from ric_sim.e2.displacing import Displacing
+from ric_sim.e2.policy_compiler import HeldPolicy, Rules, compile_rules, status_of
+from ric_sim.e2.policy_scope import check_policy_id, directive_of
+from ric_sim.e2.ports import XappPort
+from ric_sim.network.city import City
+from ricity.a1.v1 import policy_pb2
+from ricity.e2.v1 import common_pb2
+
+MAX_POLICIES = 20_000
+SETTLE_S = 0.02
+"""Changes that come within this time are put in force together."""
+
+SETTLE_SHARE = 0.1
+"""At most this share of the event loop goes into putting policies in force, however many there are."""
+
+HEARTBEAT_S = 1.0
+
+
+class PolicyStorage(Protocol):
+    """Where policies outlive the process; `StoreUnreachable` when it is away."""
+
+    async def load(self) -> Mapping[str, bytes]: ...
+
+    async def put(self, policy_id: str, value: bytes) -> None: ...
+
+    async def delete(self, policy_id: str) -> None: ...
+
+
+class PolicyBook:
+    """All policies of one RIC. One event loop, no locks."""
+
+    def __init__(self, city: City, displacing: Displacing) -> None:
+        self._city = city
+        self._displacing = displacing
+        self._storage: PolicyStorage | None = None
+        self._held: dict[str, HeldPolicy] = {}  # oldest change first
+        self._generation = 0
+        self._rules = Rules()
+        self._confirmed: dict[XappPort, int] = {}
+        self._writing = asyncio.Lock()  # what is stored last is what holds
+        self._dirty = asyncio.Event()
+        self._news = asyncio.Event()
+        self._statuses: dict[str, policy_pb2.PolicyStatus] = {}
+
+    # --- the policies --------------------------------------------------------------------------------------------------
+
+    async def restore(self, storage: PolicyStorage) -> None:
+        """Takes up what was kept; it is in force when this returns. To be called before any work is taken."""
+        self._storage = storage
+        policies = [policy_pb2.Policy.FromString(value) for value in (await storage.load()).values()]
+        for policy in sorted(policies, key=lambda policy: policy.generation):
+            self._held[policy.policy_id] = HeldPolicy(policy, directive_of(self._city, policy))
+            self._generation = policy.generation
+        self._put_in_force()
+
+    async def put(self, policy: policy_pb2.Policy) -> int:
+        """Creates or replaces a policy; returns its generation once it is stored.
+
+        Raises:
+            InvalidInput: it names what the city does not have.
+            Overloaded: there are `MAX_POLICIES` already.
+            StoreUnreachable: it could not be stored. In all three cases nothing changed here.
+        """
+        directive = directive_of(self._city, policy)
+        if policy.policy_id not in self._held and len(self._held) >= MAX_POLICIES:
+            raise Overloaded(f"{MAX_POLICIES} policies are kept already: delete one first")
+        async with self._writing:
+            policy.generation = self._generation + 1
+            await self._store.put(policy.policy_id, policy.SerializeToString())
+            self._generation = policy.generation
+            self._held.pop(policy.policy_id, None)
+            self._held[policy.policy_id] = HeldPolicy(policy, directive)
+            self._dirty.set()
+        return policy.generation
+
+    async def delete(self, policy_id: str) -> bool:
+        """Ends a policy; False if there is none of that id."""
+        check_policy_id(policy_id)
+        async with self._writing:
+            if policy_id not in self._held:
+                return False
+            await self._store.delete(policy_id)
+            del self._held[policy_id]
+            self._generation += 1
+            self._dirty.set()
+        return True
+
+    def all(self) -> list[policy_pb2.Policy]:
+        """Oldest change first."""
+        return [held.policy for held in self._held.values()]
+
+    async def watch(self) -> AsyncIterator[list[policy_pb2.PolicyStatus]]:
+        """Every status, then what has changed; an empty list when nothing has for `HEARTBEAT_S`."""
+        sent: dict[str, policy_pb2.PolicyStatus] = {}
+        while True:
+            statuses, news = self._statuses, self._news
+            # Most statuses are the same objects as before, which makes this comparison cheap.
+            yield [status for policy_id, status in statuses.items() if sent.get(policy_id) is not status]
+            sent = statuses
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await news.wait()
+            except TimeoutError:
+                continue
+
+    # --- those who obey ------------------------------------------------------------------------------------------------
+
+    def attached(self, port: XappPort) -> None:
+        """A registered instance; it is told what holds, if anything ever did."""
+        self._confirmed[port] = 0
+        if self._generation:
+            port.push(self._rules.notice())
+        self._dirty.set()
+
+    def confirm(self, port: XappPort, generation: int) -> None:
+        """An instance's word that it obeys. Raises `InvalidInput` for a generation that it was never told."""
+        if generation > self._rules.generation:
+            raise InvalidInput(f"{port.label} confirms policy generation {generation}, the newest is {self._rules.generation}")
+        self._confirmed[port] = max(self._confirmed.get(port, 0), generation)
+        self._dirty.set()
+
+    def services_changed(self) -> None:
+        """An instance came, went, drains, or serves other services than before."""
+        self._dirty.set()
+
+    def detached(self, port: XappPort) -> None:
+        """The instance is gone."""
+        self._confirmed.pop(port, None)
+        self._dirty.set()
+
+    def refusal(self, request: CommitRequest) -> tuple[int, common_pb2.Cause] | None:
+        """The resource no flow of the service may use, and the cause; None if the commit is free to be tried."""
+        forbidden = self._rules.forbidden.get(request.service)
+        if not forbidden:
+            return None
+        for resource, _ in request.entries:
+            if resource in forbidden:
+                detail = f"policy {forbidden[resource]} forbids {resource_name(self._city, resource)}"
+                return resource, admission_cause(Cause.LINK_CAPACITY, detail)
+        return None
+
+    async def run(self) -> None:
+        """Puts changes in force, until cancelled."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            began_s = time.perf_counter()
+            self._put_in_force()
+            spent_s = time.perf_counter() - began_s
+            await asyncio.sleep(max(SETTLE_S, spent_s * (1 / SETTLE_SHARE - 1)))
+
+    # --- inside --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _store(self) -> PolicyStorage:
+        if self._storage is None:
+            raise Overloaded("this RIC keeps no policies")
+        return self._storage
+
+    def _put_in_force(self) -> None:
+        if self._rules.generation != self._generation:
+            self._rules = compile_rules(self._held.values(), self._generation)
+            self._displacing.override(self._rules.priorities)
+            notice = self._rules.notice()
+            for port in self._confirmed:
+                port.push(notice)
+        confirmed = self._confirmed_by_service()
+        known = self._statuses
+        self._statuses = {i: status_of(held, self._rules, confirmed, known.get(i)) for i, held in self._held.items()}
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _confirmed_by_service(self) -> dict[int, int]:
+        confirmed: dict[int, int] = {}
+        for port, generation in self._confirmed.items():
+            if port.instance is not None and not port.instance.draining:
+                for service in port.instance.services:
+                    confirmed[service] = min(confirmed.get(service, generation), generation)
+        return confirmed

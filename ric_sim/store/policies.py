@@ -1,0 +1,41 @@
+"""A1 policies, kept beside the resources so that they outlive the RIC process and the manager."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis.asyncio
+from redis.asyncio.retry import Retry
+
+from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.keys import policies_key
+
+
+class StoredPolicies:
+    """One field per policy; the values are the caller's. Every method raises `StoreUnreachable` when the store is away."""
+
+    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+        self._key = policies_key(namespace)
+        self._errors = TranslatedErrors(address_of(url))
+        backoff, retries = retry_plan(patience_s)
+        self._client = redis.asyncio.Redis.from_url(check_url(url), retry=Retry(backoff, retries), **connection_options())
+
+    async def load(self) -> dict[str, bytes]:
+        """All of them by policy id."""
+        with self._errors:
+            found: Any = await self._client.hgetall(self._key)  # bytes: the connection decodes nothing
+        return {policy_id.decode(): value for policy_id, value in found.items()}
+
+    async def put(self, policy_id: str, value: bytes) -> None:
+        """Creates or replaces one."""
+        with self._errors:
+            await self._client.hset(self._key, policy_id, value)
+
+    async def delete(self, policy_id: str) -> None:
+        """Removes one; nothing happens if there is none."""
+        with self._errors:
+            await self._client.hdel(self._key, policy_id)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()

@@ -1,0 +1,71 @@
+"""How the parts of the manager process are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.common.status_port import StatusPort
+from services.manager.a1_book import PolicyCache
+from services.manager.a1_callbacks import Notifier
+from services.manager.a1_osc_routes import osc_router
+from services.manager.a1_routes import a1_router
+from services.manager.a1_service import PolicyService
+from services.manager.problems import install_problems
+from services.manager.rest_server import serving
+from services.manager.ric_link import RicLink
+from services.manager.settings import ManagerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunningManager:
+    """A manager that takes requests; its ports are bound. `failed` gets the error of a part all depends on."""
+
+    http_port: int
+    status_port: int
+    failed: asyncio.Future[None]
+
+
+@contextlib.asynccontextmanager
+async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterator[RunningManager]:
+    """Starts the manager in this event loop; leaving the context stops it. The RIC may come and go meanwhile."""
+    async with contextlib.AsyncExitStack() as stack:
+        notifier = Notifier(timeout_s=settings.a1_callback_timeout_s, tries=settings.a1_callback_tries, log=log)
+        stack.push_async_callback(notifier.close)
+        cache = PolicyCache(notifier.notify)
+        link = RicLink(settings.ric, cache, log=log)
+        stack.push_async_callback(link.close)
+        following = asyncio.create_task(link.run())
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        following.add_done_callback(lambda ended: _report(ended, failed))
+        stack.push_async_callback(_cancel, following)
+        app = make_app(PolicyService(cache, link), dialect=settings.a1_dialect, log=log)
+        http_port = await stack.enter_async_context(serving(app, host=settings.host, port=settings.http_port))
+        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: cache.alive)
+        stack.callback(status_port.close)
+        yield RunningManager(http_port, status_port.port, failed)
+
+
+def make_app(service: PolicyService, *, dialect: str, log: Any) -> FastAPI:
+    """The REST interface."""
+    # The interactive pages load their scripts from elsewhere; the OpenAPI document itself is served.
+    app = FastAPI(title="Ricity manager", version="1", docs_url=None, redoc_url=None)
+    install_problems(app, log=log)
+    app.include_router(osc_router(service) if dialect == "osc" else a1_router(service))
+    return app
+
+
+def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    error = None if ended.cancelled() else ended.exception()
+    if error is not None and not failed.done():
+        failed.set_exception(error)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

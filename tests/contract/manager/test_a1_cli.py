@@ -1,0 +1,44 @@
+"""`ricity a1` against a real manager."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from services.cli.main import main
+
+TYPE = "ORAN_TrafficSteeringPreference"
+POLICY = '{"scope": {"serviceIdList": ["voip"]}, "tspResources": [{"preference": "AVOID", "nodeIdList": ["du-1"]}]}'
+
+
+async def test_a_policy_is_put_listed_read_and_deleted(client, capsys, tmp_path):
+    async def run(*words):
+        capsys.readouterr()  # what the parts in this process have logged
+        code = await asyncio.to_thread(main, ["a1", *words, "--manager", str(client.base_url), "--json"])
+        return code, json.loads(capsys.readouterr().out)
+
+    file = tmp_path / "policy.json"
+    file.write_text(POLICY)
+    assert await run("put", TYPE, "a b", str(file)) == (
+        2,
+        {"error": {"code": "invalid_input", "message": _any_with("policy_id")}},
+    )
+    assert (await run("put", TYPE, "p1", str(file)))[1]["outcome"] == "created"
+    assert (await run("put", TYPE, "p1", POLICY))[1]["outcome"] == "replaced"
+    assert await run("get", TYPE, "p1") == (0, json.loads(POLICY))
+    row = {"policy_id": "p1", "type": TYPE, "status": "NOT_ENFORCED", "reason": "OTHER_REASON"}
+    assert await run("list") == (0, {"policies": [row]})
+    assert await run("status", TYPE, "p1") == (0, row)
+    assert {"type": TYPE, "policies": 1} in (await run("types"))[1]["types"]
+    assert "tspResources" in (await run("types", TYPE))[1]["policySchema"]["properties"]
+    assert (await run("delete", TYPE, "p1"))[0] == 0
+    assert await run("delete", TYPE, "p1") == (2, {"error": {"code": "not_found", "message": _any_with("p1")}})
+
+
+class _any_with(str):
+    """Equal to every text that contains it."""
+
+    def __eq__(self, other):
+        return isinstance(other, str) and str(self) in str.__str__(other)
+
+    __hash__ = str.__hash__
