@@ -1,5 +1,5 @@
-# One image for every part of Ricity: no torch, no compiler, no root.
-FROM python:3.11-slim
+# One image for every part of Ricity but the critic: no torch, no compiler, no root.
+FROM python:3.11-slim AS part
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
@@ -18,10 +18,19 @@ RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
 # root is read-only: the start copies the cache (1 MB) to /tmp. Whole seconds, because a layer may lose the fractions.
 RUN cd / && find "$(python -c 'import ric_sim; print(ric_sim.__path__[0])')" -name '*.py' -exec touch -d "@$(date +%s)" {} + \
-    && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.network.policies
+    && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.network.policies && NUMBA_CACHE_DIR=/opt/numba python -m ric_sim.radio
 ENV NUMBA_CACHE_DIR=/tmp/numba
 
 USER ricity
 WORKDIR /runs
 ENTRYPOINT ["sh", "-c", "cp -rT /opt/numba \"$NUMBA_CACHE_DIR\" && exec \"$@\"", "ricity"]
 CMD ["ricity", "--help"]
+
+# The critic learns, so it alone has torch on top; TORCH_INDEX may name an index with builds for processors only, which are small.
+FROM part AS critic
+ARG TORCH_INDEX=""
+USER root
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
+USER ricity
+
+FROM part

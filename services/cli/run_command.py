@@ -33,6 +33,11 @@ SignalsOption = Annotated[
     bool, typer.Option("--signals", help="Keep congestion signals in the store.", rich_help_panel=_THE_SYSTEM)
 ]
 
+SlicingOption = Annotated[
+    bool,
+    typer.Option("--slicing/--no-slicing", help="O-DUs with slicing dApps that learn, beside.", rich_help_panel=_THE_SYSTEM),
+]
+
 
 def run(
     profile: Annotated[str, typer.Option(help="paper, congested, stress or smoke.", rich_help_panel=_THE_DAY)] = "paper",
@@ -49,6 +54,7 @@ def run(
     replans: Annotated[int, typer.Option(help="New plans after an aborted commit.", rich_help_panel=_THE_SYSTEM)] = 1,
     preempt: PreemptOption = False,
     signals: SignalsOption = False,
+    slicing: SlicingOption = False,
     store: Annotated[str, typer.Option(help="embedded, or redis://host:port/db.", rich_help_panel=_THE_SYSTEM)] = "embedded",
     ric_port: RicPortOption = DEFAULT_RIC_PORT,
     keep: KeepOption = False,
@@ -94,6 +100,7 @@ def run(
         max_flows=max_flows,
         ric_port=ric_port,
         keep=keep,
+        slicing=slicing,
     )
     with ExitStack() as stack:
         watcher: Watcher = Silent() if as_json else stack.enter_context(RunView(console))

@@ -7,16 +7,28 @@ import pytest
 import yaml
 
 from services.nodes.settings import NodesSettings
+from services.radio.settings import RadioSettings
 from services.ric.settings import RicSettings
+from xapps.critic.settings import CriticSettings
 from xapps.routing.settings import RoutingSettings
+from xapps.slicing.settings import SlicingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 PARTS = COMPOSE["services"]
 XAPPS = {name: part for name, part in PARTS.items() if name.startswith("routing-")}
-OURS = {name: part for name, part in PARTS.items() if part["image"] == "ricity:dev" and name != "cli"}
+DAPPS = {name: part for name, part in PARTS.items() if name.startswith("slicing-")}
+OUR_IMAGES = {"ricity:dev", "ricity-critic:dev"}
+OURS = {name: part for name, part in PARTS.items() if part["image"] in OUR_IMAGES and name != "cli"}
 OFFICIAL_IMAGES = {"redis:7-alpine", "prom/prometheus:v2.42.0", "grafana/grafana:11.1.0"}
-SETTINGS = {"ric": RicSettings, "nodes": NodesSettings, **dict.fromkeys(XAPPS, RoutingSettings)}
+SETTINGS = {
+    "ric": RicSettings,
+    "nodes": NodesSettings,
+    "radio": RadioSettings,
+    "critic": CriticSettings,
+    **dict.fromkeys(XAPPS, RoutingSettings),
+    **dict.fromkeys(DAPPS, SlicingSettings),
+}
 STATUS_PORT = 9100
 
 
@@ -52,14 +64,26 @@ def test_a_container_has_few_rights_and_bounded_means(name):
 
 
 def test_images_are_the_official_ones_and_ours_is_built_once():
-    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | {"ricity:dev"}
-    assert [name for name, part in PARTS.items() if "build" in part] == ["ric"]
+    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | OUR_IMAGES
+    assert [name for name, part in PARTS.items() if "build" in part] == ["ric", "critic"]
+    assert {name for name, part in PARTS.items() if part["image"] == "ricity-critic:dev"} == {"critic"}
 
 
 def test_the_start_is_gated_by_health():
     assert PARTS["ric"]["depends_on"] == {"store": {"condition": "service_healthy"}}
-    for name in (*XAPPS, "nodes"):
+    for name in (*XAPPS, "nodes", "radio"):
         assert PARTS[name]["depends_on"] == {"ric": {"condition": "service_healthy"}}
+    for name in DAPPS:
+        assert PARTS[name]["depends_on"] == {"radio": {"condition": "service_healthy"}}
+
+
+def test_every_cell_has_a_dapp_of_its_own_and_all_have_one_critic():
+    n_dus = PARTS["radio"]["environment"]["RICITY_DUS"]
+    assert {part["environment"]["RICITY_DU"] for part in DAPPS.values()} == set(range(n_dus))
+    assert PARTS["critic"]["environment"]["RICITY_DUS"] == n_dus
+    for name, part in DAPPS.items():
+        assert name == f"slicing-du-{part['environment']['RICITY_DU']}"
+        assert "depends_on" not in PARTS["critic"], "the dApps decide with or without it"
 
 
 def test_the_command_line_never_touches_what_it_looks_at():

@@ -11,6 +11,7 @@ from services.cli.local.child import ProcessSpec, ready_file_probe
 from services.cli.local.folder import RunFolder
 from services.cli.local.options import RunOptions
 from services.cli.local.runner import EmbeddedStoreRunner, ProgramRunner
+from services.cli.local.slicing import CRITIC, N_DUS, RADIO
 
 STORE, RIC, NODES, PLANNERS = "store", "ric", "nodes", "planners"
 HOST = "127.0.0.1"
@@ -73,6 +74,30 @@ class Deployment:
             **_given("RICITY_FLOW_FILE", options.flows),
         }
         return self._process(NODES, "services.nodes.main", {**self._city, **env}, ends_by_itself=True)
+
+    def slicing_processes(self) -> list[ProcessSpec]:
+        """The radio network, one dApp per O-DU, and their critic; they find each other in any order."""
+        radio_port, critic_port = free_port(), free_port()
+        out = self._folder.root.resolve()
+        seed = str(self._options.seed or 0)
+        radio = {"RICITY_GRPC_PORT": str(radio_port), "RICITY_DUS": str(N_DUS), "RICITY_RADIO_SEED": seed, "RICITY_OUT": str(out)}
+        critic = {
+            "RICITY_GRPC_PORT": str(critic_port),
+            "RICITY_DUS": str(N_DUS),
+            "RICITY_LEARN_SEED": seed,
+            "RICITY_NICENESS": "10",
+            "RICITY_OUT": str(out / CRITIC),
+        }
+        links = {"RICITY_RADIO": f"{HOST}:{radio_port}", "RICITY_CRITIC": f"{HOST}:{critic_port}"}
+        dapps = [
+            self._process(f"slicing-du-{du}", "xapps.slicing.main", {"RICITY_DU": str(du), "RICITY_EXPLORE_SEED": seed, **links})
+            for du in range(N_DUS)
+        ]
+        return [
+            self._process(RADIO, "services.radio.main", radio),
+            self._process(CRITIC, "xapps.critic.main", critic),
+            *dapps,
+        ]
 
     def _process(self, name: str, module: str, env: Mapping[str, str], *, ends_by_itself: bool = False) -> ProcessSpec:
         ready_file = (self._folder.ready / f"{name}.json").resolve()
