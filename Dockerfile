@@ -1,4 +1,4 @@
-# One image for every part of Ricity but the critic: no torch, no compiler, no root.
+# One image for every part of Ricity but those that learn: no torch, no compiler, no root.
 FROM python:3.11-slim AS part
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
@@ -12,7 +12,11 @@ ENV PIP_CONSTRAINT=/app/constraints.txt
 RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > libraries.txt \
     && pip install -r libraries.txt
 
-COPY . .
+COPY README.md LICENSE ./
+COPY ric_sim ric_sim
+COPY services services
+COPY xapps xapps
+COPY proto/gen proto/gen
 RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
@@ -26,11 +30,18 @@ WORKDIR /runs
 ENTRYPOINT ["sh", "-c", "cp -rT /opt/numba \"$NUMBA_CACHE_DIR\" && exec \"$@\"", "ricity"]
 CMD ["ricity", "--help"]
 
-# The critic learns, so it alone has torch on top; TORCH_INDEX may name an index with builds for processors only, which are small.
-FROM part AS critic
-ARG TORCH_INDEX=""
+# The critic learns, so it has torch on top. A wheel in wheelhouse/ (`make wheelhouse`) is taken before the package index's,
+# whose Linux build brings gigabytes for GPUs.
+FROM part AS learner
 USER root
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
+RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse pip install --find-links=/wheelhouse torch
 USER ricity
+
+# What trains for experiments: the frameworks it is compared with too.
+FROM learner AS trainer
+USER root
+RUN pip install 'ricity[train]'
+USER ricity
+CMD ["ricity", "train", "routing", "--help"]
 
 FROM part

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 # Options of `make run`; anything else the command takes goes into ARGS: make run ARGS="--seed 7 --keep"
 PROFILE ?= paper
 DAY ?= test
-POLICY ?= cspf
+POLICY ?= learned
 SPEED ?= max
 ARGS ?=
 # The interpreter that makes .venv: 3.11 or 3.12; empty: the first that fits
@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +36,11 @@ $(READY): pyproject.toml constraints.txt
 	$$python -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@echo "compiling the planners' kernels (once)"; $(BIN)/python -m ric_sim.network.policies
+	@echo "compiling the kernels (once)"; $(BIN)/python -m ric_sim.network.policies && $(BIN)/python -m ric_sim.radio
 	@touch $@
 
-run: $(READY)  ## the whole city day through the live system; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N
-	@$(BIN)/ricity run --profile $(PROFILE) --day $(DAY) --policy $(POLICY) --speed $(SPEED) $(ARGS)
+run: $(READY)  ## the whole city day through the live system, slicing beside it; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N
+	@$(BIN)/ricity run --profile $(PROFILE) --day $(DAY) --policy $(POLICY) --speed $(SPEED) --slicing $(ARGS)
 
 test: test-fast test-e2e test-compose  ## every test; those with containers need a Docker engine
 
@@ -69,7 +69,10 @@ format: $(READY)  ## lay out the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-up:  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
+wheelhouse: $(READY)  ## torch as this machine's pip installs it, for the images of the parts that learn
+	@$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps -c constraints.txt -d wheelhouse torch
+
+up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
 
 down:  ## stop and remove the containers and what they stored

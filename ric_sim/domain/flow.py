@@ -47,7 +47,7 @@ class Cause(IntEnum):
     """Why a request was not carried. One list for planners, store, E2 and reports.
 
     The first three are verdicts of a commit (the first violated constraint), the next two of a planner that
-    found no route, the rest of the delivery of the request itself.
+    found no route, the last of an agent that leaves the room to others, the rest of the delivery of the request itself.
     """
 
     NONE = 0
@@ -62,6 +62,7 @@ class Cause(IntEnum):
     CONTROL_INVALID = 9
     RIC_UNREACHABLE = 10
     AGENT_ERROR = 11
+    DECLINED = 12
 
     @property
     def label(self) -> str:

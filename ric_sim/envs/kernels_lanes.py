@@ -15,14 +15,14 @@ from numba import njit
 from ric_sim.domain.service import Direction
 from ric_sim.network.city import IntArray, NodeKind
 from ric_sim.network.episodes import kernels
-from ric_sim.network.episodes.kernels import ARRIVED, GOING, Episodes, Observations
+from ric_sim.network.episodes.kernels import ARRIVED, DECLINED, GOING, Episodes, Observations
 from ric_sim.network.episodes.space import EpisodeArrays
 
 _UPLINK = int(Direction.UPLINK)
 _LAST_HOST_KIND = int(NodeKind.UPF)
 _NEVER_MS = 2**62
 _ON_SNAPSHOT = False  # `idle_floor` of `kernels.begin`
-IDLE = 4
+IDLE = 5
 """Status of a lane between two requests."""
 
 
@@ -253,7 +253,7 @@ def _settle(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, outcom
         slot = lanes.item[lane, lanes.n_held[lane]]
         lanes.state[lane, slot] = outcomes.before[at]
         _reserve(arrays, ep, lanes, lane, lanes.flows[lanes.cursor[lane], 6])
-    elif lanes.status[lane] != ARRIVED and with_blame:
+    elif with_blame and lanes.status[lane] != ARRIVED and lanes.status[lane] != DECLINED:
         _blame(arrays, ep, lanes, lane)
     _watch(arrays, lanes, lane, outcomes.after[at])
     outcomes.written[0] += 1
@@ -320,7 +320,7 @@ def fill(
         results: as of `play`; outcomes must have room for all.
     """
     out, outcomes, verdicts = results
-    anywhere = np.full((2, len(arrays.budget_us)), -1, np.int64)
+    anywhere = np.full((3, len(arrays.budget_us)), -1, np.int64)
     for lane in range(len(lanes.status)):
         for _ in range(n_flows):
             _next_request(arrays, ep, lanes, lane, verdicts)

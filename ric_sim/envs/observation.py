@@ -43,7 +43,7 @@ class ObservationLayout:
         """The layout for a city."""
         n_vertices, n_static = arrays.static.shape
         n_nodes, n_actions = arrays.graph.action_node.shape
-        return ObservationLayout(n_actions, n_vertices, n_static + N_DYNAMIC_FEATURES, n_nodes, n_graphs)
+        return ObservationLayout(n_actions + 1, n_vertices, n_static + N_DYNAMIC_FEATURES, n_nodes, n_graphs)
 
     @property
     def parts(self) -> dict[str, slice]:

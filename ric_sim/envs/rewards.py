@@ -169,8 +169,10 @@ def _segment_start(batch: LaneBatch) -> IntArray:
 def returns_to_switch(batch: LaneBatch, actions: IntArray) -> BoolArray:
     """bool [L]: whether each action leads back to a node passed in the present segment; asked before the step."""
     rows = np.arange(batch.n_lanes)
-    target = batch.arrays.graph.action_node[batch.episodes.node, np.maximum(actions, 0)]
-    return batch.episodes.visited[rows, target] & (actions >= 0)
+    action_node = batch.arrays.graph.action_node
+    is_hop = (actions >= 0) & (actions < action_node.shape[1])
+    target = action_node[batch.episodes.node, np.where(is_hop, actions, 0)]
+    return batch.episodes.visited[rows, target] & is_hop
 
 
 def decision_rewards(table: FloatArray, before: Standing, after: Standing, returned: BoolArray, endings: Endings) -> FloatArray:

@@ -11,7 +11,7 @@ from numba.core.dispatcher import Dispatcher
 import ric_sim
 
 _ROOT = Path(ric_sim.__path__[0])
-_CONSTANTS = ("network/city.py", "network/graph.py", "network/episodes/space.py")
+_CONSTANTS = ("network/city.py", "network/graph.py", "network/episodes/arrays.py", "network/episodes/space.py", "radio/arrays.py")
 """Not kernels, but their constants are compiled into these."""
 
 

@@ -29,7 +29,9 @@ def group() -> None:
 
 @app.command()
 def routing(
-    policy: Annotated[str, typer.Option(help="A policy, several separated by commas, or all; bound is the optimum's.")] = "cspf",
+    policy: Annotated[
+        str, typer.Option(help="A policy, several separated by commas, or all; bound is the optimum's.")
+    ] = "learned",
     profile: Annotated[str, typer.Option(help="A profile, several separated by commas, or all.")] = "paper",
     day: Annotated[str, typer.Option(help="test or train.")] = "test",
     seed: Annotated[int | None, typer.Option(help="Another day with the same statistics.")] = None,

@@ -16,6 +16,7 @@ from services.cli import (
     city_command,
     e2_command,
     eval_command,
+    eval_slicing_command,
     kpm_command,
     report_command,
     robustness_command,
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command("run")(run_command.run)
 app.command("audit")(audit_command.audit)
 eval_command.app.command("robustness")(robustness_command.robustness)
+eval_command.app.command("slicing")(eval_slicing_command.slicing)
 app.add_typer(eval_command.app, name="eval")
 app.add_typer(bound_command.app, name="bound")
 app.add_typer(city_command.app, name="city")

@@ -49,7 +49,7 @@ def run(
     speed: Annotated[str, typer.Option(help="max, or emulated seconds per second.", rich_help_panel=_THE_DAY)] = "max",
     rate: Annotated[float | None, typer.Option(help="Requests per second instead.", rich_help_panel=_THE_DAY)] = None,
     in_flight: Annotated[int, typer.Option(help="Most requests open at speed max.", rich_help_panel=_THE_DAY)] = 6,
-    policy: Annotated[str, typer.Option(help="Of all routing xApps.", rich_help_panel=_THE_SYSTEM)] = "cspf",
+    policy: Annotated[str, typer.Option(help="Of all routing xApps.", rich_help_panel=_THE_SYSTEM)] = "learned",
     weights: WeightsOption = None,
     replans: Annotated[int, typer.Option(help="New plans after an aborted commit.", rich_help_panel=_THE_SYSTEM)] = 1,
     preempt: PreemptOption = False,

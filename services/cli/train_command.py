@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.cli.admin import check_address
+from services.cli.continual_command import continual
 from services.cli.local.identity import git_commit
 from services.cli.output import JsonOption, emit, error_console, table
 from services.cli.run_tables import number, percent
 
 app = typer.Typer(help="Train agents; needs the extra `train` (torch).", no_args_is_help=True)
+app.command()(continual)
 
 
 @app.callback()
@@ -50,6 +54,14 @@ def routing(
             help="Train only this service's agent of amarl; repeat for more. With --store, each may be a process of its own."
         ),
     ] = None,
+    profile: Annotated[str | None, typer.Option(help="Train in this city only, instead of the configuration's.")] = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="With --agent: weights of all other agents, which stay as they are. Onboards a service (paper-7)."
+        ),
+    ] = None,
+    parent: Annotated[str | None, typer.Option(help="With --from: the service whose agent the new one begins as.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train routing policies on days of the training split; the best ones on a validation day are kept.
@@ -65,21 +77,53 @@ def routing(
       ricity train routing --backend ray --seed 1 --out runs/amarl-ray
 
       ricity train routing --store 127.0.0.1:50051 --agent voip --out runs/voip-live
+
+      ricity train routing --profile paper-7 --agent surgery --from runs/amarl-1/weights --out runs/surgery
     """
-    from ric_sim.domain.errors import UnknownKey
+    from ric_sim.domain.errors import InvalidInput, UnknownKey
 
     if algo not in ("amarl", "sarl"):
         raise UnknownKey("algorithm", algo, ("amarl", "sarl"))
     from services.trainer.backends import BackendPlan, checked_backend
+    from services.trainer.onboarding import onboarding_of, train_onboarding
     from services.trainer.routing import RunPlan, find_config, train_routing
 
     agents = tuple(agent or ())
     name = checked_backend(backend, algo=algo, with_store=store is not None, agents=agents)
     opened = BackendPlan(name, _door(store, namespace) if store else None, agents)
 
-    chosen = find_config(config)
+    chosen = _changed(find_config(config), steps, profile)
+    onboarding = None
+    if others is not None:
+        if algo != "amarl" or backend != "local" or store:
+            raise InvalidInput("--from goes with --algo amarl, --backend local and no --store")
+        onboarding, chosen = onboarding_of(chosen, agents, others, parent)
+    elif parent is not None:
+        raise InvalidInput("--parent goes with --from, the weights of the other agents")
+    plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
+    with _bar(f"{algo}, {chosen.name}, seed {seed}", chosen.total_steps) as watch:
+        if onboarding is None:
+            result = train_routing(plan, out=out, resume=resume, watch=watch)
+        else:
+            result = train_onboarding(plan, onboarding, out=out, resume=resume, watch=watch)
+    emit(result, as_json=as_json, people=lambda: Group(_curve(result), *_onboarded(result)))
+
+
+def _changed(config: Any, steps: int | None, profile: str | None) -> Any:
+    """The configuration with other steps and another city."""
+    from ric_sim.network.profiles import find_profile
+
     if steps is not None:
-        chosen = chosen.model_copy(update={"total_steps": steps})
+        config = config.model_copy(update={"total_steps": steps})
+    if profile is not None:
+        find_profile(profile)
+        config = config.model_copy(update={"traffic": config.traffic.model_copy(update={"profiles": (profile,)})})
+    return config
+
+
+@contextmanager
+def _bar(title: str, total: int) -> Iterator[Callable[[int, int, Any], None]]:
+    """A progress bar on stderr with the best validation so far; yields what moves it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -88,15 +132,13 @@ def routing(
         TextColumn("{task.fields[gos]}"),
     )
     with Progress(*columns, console=error_console, transient=True, disable=not error_console.is_terminal) as bar:
-        task = bar.add_task(f"{algo}, {chosen.name}, seed {seed}", total=chosen.total_steps, gos="")
+        task = bar.add_task(title, total=total, gos="")
 
         def watch(done: int, _total: int, progress: Any) -> None:
             gos = f"validation {100 * progress.best_gos:.2f} %" if progress.evaluations else ""
-            bar.update(task, completed=min(done, chosen.total_steps), gos=gos)
+            bar.update(task, completed=min(done, total), gos=gos)
 
-        plan = RunPlan("sarl" if algo == "sarl" else "amarl", chosen, seed, git_commit(), opened)
-        result = train_routing(plan, out=out, resume=resume, watch=watch)
-    emit(result, as_json=as_json, people=lambda: _curve(result))
+        yield watch
 
 
 @app.command()
@@ -185,6 +227,17 @@ def _door(store: str, namespace: str) -> Callable[[Any], Any]:
         return StoreDoor(opened, city)
 
     return open_door
+
+
+def _onboarded(result: dict[str, Any]) -> list[Any]:
+    """GoS by service without the newcomers, with a stand-in for their agents, and with these."""
+    if "onboarding" not in result:
+        return []
+    gos = result["onboarding"]["gos"]
+    names = {"absent": "without newcomer", "stand_in": "newcomer by cspf", "onboarded": "newcomer's agent"}
+    keys = list(gos["onboarded"])
+    rows = [(title, *(percent(gos[name][key]) for key in keys)) for name, title in names.items()]
+    return [table(f"{result['onboarding']['profile']}, test day: GoS %", ("<", *keys), rows)]
 
 
 def _curve(result: dict[str, Any]) -> Any:

@@ -18,6 +18,7 @@ from services.trainer.scalars import ScalarLog
 from services.trainer.training import Progress, Trainer, run_training
 from xapps.learning.amarl import AmarlTrainer
 from xapps.learning.config import TrainingConfig, load_config
+from xapps.learning.onboarding import Onboarding, OnboardingTrainer
 
 CONFIGS = Path(__file__).with_name("configs")
 
@@ -28,13 +29,14 @@ Watcher = Callable[[int, int, Progress], None]
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run is."""
+    """What a run is; with `onboarding`, only the newcomers learn."""
 
     algo: Algorithm
     config: TrainingConfig
     seed: int
     git_commit: str
     backend: BackendPlan = field(default_factory=BackendPlan)
+    onboarding: Onboarding | None = None
 
 
 def find_config(name: str) -> TrainingConfig:
@@ -112,6 +114,8 @@ def _trainer(plan: RunPlan, *, weights: Path, lineage: Lineage) -> Trainer:
         from xapps.learning.sarl import SarlTrainer  # stable-baselines3 takes seconds to import
 
         return SarlTrainer(config, seed=seed, weights=weights, lineage=lineage)
+    if plan.onboarding is not None:
+        return OnboardingTrainer(config, plan.onboarding, seed=seed, weights=weights, lineage=lineage)
     if not plan.backend.is_plain:
         return async_trainer(plan.backend, config, seed=seed, weights=weights, lineage=lineage)
     return AmarlTrainer(config, seed=seed, weights=weights, lineage=lineage)

@@ -22,7 +22,7 @@ from ric_sim.domain.service import Direction
 from ric_sim.e2.codec import cause_from_proto, flow_to_proto
 from ric_sim.network.admission import commit_request
 from ric_sim.network.city import City, IntArray
-from ric_sim.network.episodes.kernels import ARRIVED, NO_TIME
+from ric_sim.network.episodes.kernels import ARRIVED, DECLINED, NO_TIME
 from ric_sim.network.traffic import DAY_MS, Day
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.common.server import CHANNEL_OPTIONS
@@ -138,6 +138,7 @@ class StoreEnvironment:
         status = np.full(len(rows), REFUSED, dtype=np.int64)
         late = routes.status == NO_TIME
         cause = np.where(late, int(Cause.NO_ROUTE_LATENCY), int(Cause.NO_ROUTE_CAPACITY)).astype(np.int64)
+        cause[routes.status == DECLINED] = int(Cause.DECLINED)
         version, staleness = rows[:, 3].copy(), np.zeros(len(rows), dtype=np.int64)
         cost = np.zeros(len(rows), dtype=np.float32)
         found = np.flatnonzero(routes.status == ARRIVED)

@@ -48,8 +48,12 @@ def test_the_sources_keep_every_contract(tree):
         ("services/nodes/broken.py", "import ric_sim.store.base", "One door to the store"),
         ("xapps/sdk/broken.py", "import ric_sim.store.base", "One door to the store"),
         ("xapps/routing/broken.py", "import redis", "xApps know the store only through the RIC"),
-        ("services/common/broken.py", "import torch", "The simulator and the services know no learning framework"),
-        ("ric_sim/envs/broken.py", "import ray", "The simulator and the services know no learning framework"),
+        (
+            "services/common/broken.py",
+            "import torch",
+            "The simulator and the services but the trainer know no learning framework",
+        ),
+        ("ric_sim/envs/broken.py", "import ray", "The simulator and the services but the trainer know no learning framework"),
         ("ric_sim/network/broken.py", "import grpc", "Domain and network do no input or output over a wire"),
     ],
 )

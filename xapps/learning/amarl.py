@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ric_sim.envs.lanes import LaneBatch
@@ -68,7 +69,11 @@ def reward_weights(config: RewardConfig) -> RewardWeights:
 
 
 class AmarlTrainer:
-    """The six learners and the lanes they share."""
+    """The six learners and the lanes they share.
+
+    Attributes:
+        students: indices of the learners that learn; the others decide as they are.
+    """
 
     def __init__(
         self,
@@ -94,15 +99,8 @@ class AmarlTrainer:
         self._validation: Validation | None = None
         city = scenarios[0][0]
         self.services = [spec.key for spec in city.services]
-        self.learners = [
-            PpoLearner(
-                key,
-                RoutingNetwork(city, config.network.shape, prior=config.network.prior),
-                config.amarl.settings,
-                seed=seed + index,
-            )
-            for index, key in enumerate(self.services)
-        ]
+        self.learners = [self._new_learner(key, city, seed=seed + index) for index, key in enumerate(self.services)]
+        self.students = list(range(len(self.learners)))
         self._batches = [
             LaneBatch(
                 each,
@@ -121,11 +119,19 @@ class AmarlTrainer:
                 n_services=len(self.services),
                 learning_rate=config.reward.scarcity_learning_rate,
                 seed=seed + index,
+                most=config.reward.scarcity_most,
             )
             for index, batch in enumerate(self._batches)
         ]
         plan = RewardPlan(reward_weights(config.reward))
         self._collector = Collector(self._batches, self.networks, seed=seed, plan=plan)
+
+    def _new_learner(self, key: str, city: City, *, seed: int) -> PpoLearner:
+        """The learner of a service; its network is new."""
+        config = self.config
+        return PpoLearner(
+            key, RoutingNetwork(city, config.network.shape, prior=config.network.prior), config.amarl.settings, seed=seed
+        )
 
     @property
     def networks(self) -> list[RoutingNetwork]:
@@ -151,14 +157,18 @@ class AmarlTrainer:
         settings = self.config.amarl
         last = settings.learning_rate if settings.final_learning_rate is None else settings.final_learning_rate
         done_share = min(1.0, self.steps / self.config.total_steps)
-        for index, learner in enumerate(self.learners):
+        for index in self.students:
+            learner = self.learners[index]
             learner.anneal(1.0 - done_share * (1.0 - last / settings.learning_rate))
-            advantage = advantages(decisions, learner.settings)
-            learner.add(samples_of(decisions, advantage, [index]))
+            self._hand_over(index, decisions, advantages(decisions, learner.settings))
             updated = learner.update()
             if updated is not None:
                 report[learner.name] = updated
         return report
+
+    def _hand_over(self, index: int, decisions: Decisions, advantage: npt.NDArray[np.float32]) -> None:
+        """Gives a learner the decisions of its service."""
+        self.learners[index].add(samples_of(decisions, advantage, [index]))
 
     def _charge(self, decisions: Decisions) -> dict[str, float]:
         """Takes the scarcity term off the rewards of decisions that ended in a commit; scalars of the lanes."""
@@ -194,8 +204,11 @@ class AmarlTrainer:
 
     def save_weights(self) -> None:
         """Exports the present policies."""
+        self._export(self.learners)
+
+    def _export(self, learners: Sequence[PpoLearner]) -> None:
         lineage = replace(self._lineage, seed=self.seed, config_hash=self.config.digest, steps=self.steps, train_days=self._days)
-        for learner in self.learners:
+        for learner in learners:
             export(learner.network, self._weights, algorithm="amarl", service=learner.name, config=self.config, lineage=lineage)
 
     def state_dict(self) -> dict[str, Any]:

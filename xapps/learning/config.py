@@ -54,10 +54,11 @@ class MaskConfig(_Section):
     detour_ms: dict[str, float] = Field(default_factory=dict)
     revisits: bool = True
     regret_ms: float | None = None
+    decline: bool = False
 
     @property
     def rules(self) -> MaskRules:
-        return MaskRules(self.lookahead, self.detour_ms, self.revisits, self.regret_ms)
+        return MaskRules(self.lookahead, self.detour_ms, self.revisits, self.regret_ms, self.decline)
 
 
 class RewardConfig(_Section):
@@ -67,6 +68,9 @@ class RewardConfig(_Section):
     hop_per_ms: float = Field(0.002, ge=0, description="team: cost of each millisecond a hop adds.")
     refusal: float = Field(1.0, gt=0, description="team: cost of a refused request.")
     scarcity: float = Field(1.0, ge=0, description="team: weight of the refusals a commit is expected to cause others.")
+    scarcity_most: float = Field(
+        1.0, gt=0, description="team: refusals one commit is charged at most; above 1, it may pay to decline."
+    )
     scarcity_learning_rate: float = Field(1e-3, gt=0)
     scarcity_first: int = Field(1500, ge=0, description="team: minibatches the scarcity model learns before the agents begin to.")
     scarcity_steps: int = Field(20, ge=0, description="team: minibatches it learns after each rollout.")

@@ -14,7 +14,7 @@ from ric_sim.envs.kernels_lanes import Lanes, _blame, _release_due, _reserve, _w
 from ric_sim.envs.kernels_lanes import Verdicts as Blames
 from ric_sim.network.city import PROCESSING_WEIGHT_PERCENT, IntArray, NodeKind
 from ric_sim.network.episodes import kernels
-from ric_sim.network.episodes.kernels import ARRIVED, GOING, NO_TIME, Episodes, Observations
+from ric_sim.network.episodes.kernels import ARRIVED, DECLINED, GOING, NO_TIME, Episodes, Observations
 from ric_sim.network.episodes.space import EpisodeArrays
 
 CARRIED, REFUSED, ABORTED, VOID = 0, 1, 2, 3
@@ -24,7 +24,7 @@ _UPLINK = int(Direction.UPLINK)
 _LAST_HOST_KIND = int(NodeKind.UPF)
 _WEIGHTS = PROCESSING_WEIGHT_PERCENT
 _LINK, _COMPUTE, _LATENCY = int(Cause.LINK_CAPACITY), int(Cause.COMPUTE_CAPACITY), int(Cause.LATENCY_BUDGET)
-_NO_CAPACITY, _NO_LATENCY = int(Cause.NO_ROUTE_CAPACITY), int(Cause.NO_ROUTE_LATENCY)
+_NO_CAPACITY, _NO_LATENCY, _DECLINED = int(Cause.NO_ROUTE_CAPACITY), int(Cause.NO_ROUTE_LATENCY), int(Cause.DECLINED)
 _TOO_LATE = int(Cause.TIME_TO_WAIT_EXPIRED)
 _ON_SNAPSHOT = False  # `idle_floor` of `kernels.begin`
 _FOREVER_MS = 2**62
@@ -129,7 +129,7 @@ def _carry_plainly(
     (lane, flow), (seen, blames) = at, results
     _release(arrays, lanes, worlds, lane, lanes.flows[flow, 5], blames)
     ep.request[lane], ep.used[lane] = lanes.flows[flow, :6], lanes.live[lane]
-    anywhere = np.full(len(arrays.budget_us), -1, np.int64)
+    anywhere = np.full((3, len(arrays.budget_us)), -1, np.int64)
     status = kernels.begin(arrays, ep, lane, _ON_SNAPSHOT)
     while status == GOING:
         status = kernels.observe(arrays, ep, lane, (anywhere, False), seen, lane)
@@ -243,13 +243,16 @@ def decide(
             continue
         verdicts.staleness[row] = worlds.version[lane] - tickets[row, 3]
         status, cause = REFUSED, _NO_LATENCY if found[row, 0] == NO_TIME else _NO_CAPACITY
+        declined = found[row, 0] == DECLINED
+        if declined:
+            cause = _DECLINED
         ep.request[lane] = lanes.flows[flow, :6]
         if found[row, 0] == ARRIVED:
             ep.n_links[lane], ep.links[lane] = found[row, 1], links[row]
             cause = obstacle(arrays, ep, lanes, lane)
             status = CARRIED if cause == 0 else ABORTED
         _watch(arrays, lanes, lane, verdicts.before[row])
-        if final or status != ABORTED:
+        if not declined and (final or status != ABORTED):
             _settle(arrays, ep, lanes, worlds, (lane, flow, status == CARRIED), blames)
         _watch(arrays, lanes, lane, verdicts.after[row])
         verdicts.status[row], verdicts.cause[row], verdicts.version[row] = status, cause, worlds.version[lane]

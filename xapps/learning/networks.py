@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ric_sim.network.city import City
-from ric_sim.network.episodes.arrays import DIRECT_GAIN, LEAST_REGRET
+from ric_sim.network.episodes.arrays import DECLINE_BELOW, DECLINE_GAIN, DIRECT_GAIN, LEAST_REGRET
 from ric_sim.network.episodes.kernels import N_CONTEXT_FEATURES, N_DYNAMIC_FEATURES, N_SLOT_FEATURES
 from ric_sim.network.episodes.space import episode_arrays, vertex_graph
 
@@ -100,6 +100,8 @@ class RoutingNetwork(nn.Module):
         self.score = nn.Linear(shape.pointer, 1, bias=False)
         self.direct = nn.Linear(N_SLOT_FEATURES, 1, bias=False)
         self.value = nn.Linear(shape.trunk[1], 1)
+        self.admit_in = nn.Linear(N_CONTEXT_FEATURES, shape.context)
+        self.admit_out = nn.Linear(shape.context, 1)
         self._initialise(prior)
 
     def _initialise(self, prior: float) -> None:
@@ -110,6 +112,7 @@ class RoutingNetwork(nn.Module):
                     nn.init.zeros_(module.bias)
         nn.init.orthogonal_(self.score.weight, 0.01)
         nn.init.orthogonal_(self.value.weight, 1.0)
+        nn.init.zeros_(self.admit_out.weight)  # nothing is declined at first
         with torch.no_grad():
             self.direct.weight.zero_()
             self.direct.weight[0, LEAST_REGRET] = -prior / DIRECT_GAIN
@@ -133,7 +136,14 @@ class RoutingNetwork(nn.Module):
         scores = (self.score(pointer) + DIRECT_GAIN * self.direct(batch.slots))[:, 0]
         logits = torch.full(batch.mask.shape, MASKED_LOGIT, dtype=scores.dtype)
         logits[batch.mask] = scores
+        if batch.mask[:, -1].any():
+            declines = DECLINE_GAIN * (DECLINE_BELOW - self.expects(batch.context).detach()) + logits[:, :-1].max(dim=1).values
+            logits[:, -1] = torch.where(batch.mask[:, -1], declines, logits[:, -1])
         return logits, self.value(trunk)[:, 0]
+
+    def expects(self, context: Tensor) -> Tensor:
+        """What carrying requests is expected to earn, float32 [n], by their context at the source, float32 [n, C]."""
+        return self.admit_out(torch.relu(self.admit_in(context)))[:, 0]
 
     def forward(self, batch: RoutingBatch, features: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """`decide` on `embed`."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from ric_sim.domain.errors import TrainingDiverged
+from xapps.learning.admission import AdmissionLearner
 from xapps.learning.networks import RoutingBatch, RoutingNetwork
 from xapps.learning.rollout import Decisions
 
@@ -124,6 +125,7 @@ class PpoLearner:
         self.name, self.network, self.settings = name, network, settings
         self._optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, eps=1e-5)
         self._rng = np.random.default_rng(seed)
+        self._admission = AdmissionLearner(network, seed=seed)
         self._parts: list[Samples] = []
         self.n_updates = 0
 
@@ -157,6 +159,7 @@ class PpoLearner:
         advantage = (samples.advantage - samples.advantage.mean()) / (spread + 1e-8)
         scalars = [self._step(samples, rows, advantage[rows]) for rows in self._minibatches(samples)]
         means = {name: float(np.mean([each[name] for each in scalars])) for name in scalars[0]}
+        self._admission.learn(samples.context, samples.mask, samples.action, samples.target)
         return {**means, "advantage_std": spread, "return_mean": float(samples.target.mean()), "decisions": float(len(samples))}
 
     def _minibatches(self, samples: Samples) -> Iterator[npt.NDArray[np.int64]]:
@@ -165,6 +168,10 @@ class PpoLearner:
         for _ in range(self.settings.epochs):
             shuffled = self._rng.permutation(len(samples.own))[samples.graph]
             yield from np.array_split(np.argsort(shuffled, kind="stable"), n_batches)
+
+    def _penalty(self) -> torch.Tensor:
+        """What a gradient step minimises besides: nothing."""
+        return torch.zeros(())
 
     def _step(self, samples: Samples, rows: npt.NDArray[np.int64], advantage: npt.NDArray[np.float32]) -> dict[str, float]:
         settings = self.settings
@@ -176,7 +183,7 @@ class PpoLearner:
         policy_loss = -torch.min(ratio * gained, ratio.clamp(1 - settings.clip, 1 + settings.clip) * gained).mean()
         value_loss = (value - torch.from_numpy(samples.target[rows])).pow(2).mean()
         entropy = -(log_probs.exp() * log_probs).sum(dim=1).mean()
-        loss = policy_loss + settings.value * value_loss - settings.entropy * entropy
+        loss = policy_loss + settings.value * value_loss - settings.entropy * entropy + self._penalty()
         self._optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), settings.max_grad_norm)
@@ -201,6 +208,7 @@ class PpoLearner:
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "rng": self._rng.bit_generator.state,
+            "admission": self._admission.state_dict(),
             "n_updates": self.n_updates,
         }
 
@@ -208,5 +216,6 @@ class PpoLearner:
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._rng.bit_generator.state = state["rng"]
+        self._admission.load_state_dict(state["admission"])
         self.n_updates = state["n_updates"]
         self._parts.clear()

@@ -49,7 +49,11 @@ class Decisions:
 
 
 class Collector:
-    """Lanes of one or several cities (same topology), and the embeddings of the episodes in progress."""
+    """Lanes of one or several cities (same topology), and the embeddings of the episodes in progress.
+
+    Attributes:
+        fixed: indices of services whose network explores nothing.
+    """
 
     def __init__(
         self,
@@ -71,6 +75,7 @@ class Collector:
         self.starts = np.concatenate([[0], np.cumsum([batch.n_lanes for batch in self.batches])])
         self.n_lanes = int(self.starts[-1])
         self.outcomes: list[Outcomes] = [new_outcomes(capacity, len(batch.watched)) for batch in self.batches]
+        self.fixed: frozenset[int] = frozenset()
         self._generator = torch.Generator().manual_seed(seed)
         network = self.networks[0]
         first = self.batches[0]
@@ -205,12 +210,15 @@ class Collector:
             logits, values = self.networks[index].decide(batch, self._hidden, self._pooled)
             log_probs = torch.log_softmax(logits, dim=1)
             if torch.isnan(log_probs).any():
+                key = self.batches[0].city.services[int(service[rows[0]])].key
                 raise TrainingDiverged(
-                    f"agent {self.batches[0].city.services[int(service[rows[0]])].key} answers decisions with NaN; expected finite logits. "
+                    f"agent {key} answers decisions with NaN; expected finite logits. "
                     "Resume from the last checkpoint with a lower learning rate"
                 )
             chosen = (
-                logits.argmax(dim=1, keepdim=True) if greedy else torch.multinomial(log_probs.exp(), 1, generator=self._generator)
+                logits.argmax(dim=1, keepdim=True)
+                if greedy or index in self.fixed
+                else torch.multinomial(log_probs.exp(), 1, generator=self._generator)
             )
             action[rows] = chosen[:, 0].numpy()
             log_prob[rows] = log_probs.gather(1, chosen)[:, 0].numpy()

@@ -23,6 +23,7 @@ from ric_sim.network.city import City
 from ric_sim.network.episodes.kernels import ARRIVED
 from ric_sim.network.policies.learned.weights import ALL_SERVICES, Lineage
 from ric_sim.network.traffic import Day
+from xapps.learning.admission import AdmissionLearner
 from xapps.learning.amarl import reward_weights, training_scenarios, validation_scenarios
 from xapps.learning.config import PpoConfig, TrainingConfig
 from xapps.learning.export import export
@@ -80,6 +81,7 @@ class SarlTrainer:
         self._env = BatchedVecEnv(self._batches, RewardPlan(self._reward), n_ticks=self._n_ticks, watch=self._paid)
         self._judge = RingGraphs(self._env.ring)
         self._model = self._new_model(config.sarl)
+        self._admission = AdmissionLearner(self.network, seed=seed)
 
     @property
     def network(self) -> RoutingNetwork:
@@ -125,6 +127,7 @@ class SarlTrainer:
         self._check_finite(None)
         self.steps += self._n_ticks * self._env.num_envs
         self.rollouts += 1
+        self._learn_admission()
         return {"lanes": self._after_rollout(), AGENT: self._scalars()}
 
     def score(self) -> Score:
@@ -148,6 +151,7 @@ class SarlTrainer:
             "rollouts": self.rollouts,
             "network": self.network.state_dict(),
             "optimiser": self._policy.optimizer.state_dict(),
+            "admission": self._admission.state_dict(),
             "order": self._buffer.rng.bit_generator.state,
             "sampling": torch.get_rng_state(),
             "scarcity": [scarcity.state_dict() for scarcity in self._scarcity],
@@ -164,6 +168,7 @@ class SarlTrainer:
         self.network.load_state_dict(state["network"])
         self._policy.optimizer.load_state_dict(state["optimiser"])
         self._buffer.rng.bit_generator.state = state["order"]
+        self._admission.load_state_dict(state["admission"])
         for scarcity, values in zip(self._scarcity, state["scarcity"], strict=True):
             scarcity.load_state_dict(values)
         torch.set_rng_state(state["sampling"])
@@ -187,7 +192,13 @@ class SarlTrainer:
     def _new_scarcity(self, index: int) -> Scarcity:
         batch, rate = self._batches[index], self.config.reward.scarcity_learning_rate
         n_services = len(batch.city.services)
-        return Scarcity(len(batch.watched), n_services=n_services, learning_rate=rate, seed=self.seed + index)
+        return Scarcity(
+            len(batch.watched),
+            n_services=n_services,
+            learning_rate=rate,
+            seed=self.seed + index,
+            most=self.config.reward.scarcity_most,
+        )
 
     def _new_network(self) -> RoutingNetwork:
         network = self.config.network
@@ -244,6 +255,16 @@ class SarlTrainer:
         if self._scarcity:
             scalars |= {"scarcity_error": _mean(errors), "scarcity_cost": _mean(self._costs)}
         return scalars
+
+    def _learn_admission(self) -> None:
+        parts, buffer = self._env.ring.layout.parts, self._buffer
+        seen = buffer.observations.reshape(-1, buffer.observations.shape[-1])
+        self._admission.learn(
+            np.ascontiguousarray(seen[:, parts["context"]]),
+            seen[:, parts["mask"]] > 0,
+            buffer.actions.reshape(-1).astype(np.int64),
+            buffer.returns.reshape(-1).astype(np.float32),
+        )
 
     def _scalars(self) -> dict[str, float]:
         values = self._model.logger.name_to_value

@@ -27,8 +27,6 @@ _MOST_KEPT = 60_000
 _LONGEST_S = 600.0
 """Holding times count no further: few reservations last longer, and their verdicts vary most."""
 _FIRST_PRICE = -6.0
-_MOST_CAUSED = 1.0
-"""Refusals one reservation is charged at most: beyond it, an agent would gain by refusing requests that have a route."""
 
 
 class ScarcityModel(nn.Module):
@@ -57,7 +55,9 @@ class _Kept(NamedTuple):
 class Scarcity:
     """The scarcity model of one city and what it learns from."""
 
-    def __init__(self, n_watched: int, *, n_services: int, learning_rate: float, seed: int) -> None:
+    def __init__(self, n_watched: int, *, n_services: int, learning_rate: float, seed: int, most: float = 1.0) -> None:
+        """`most`: refusals that one reservation is charged at most."""
+        self._most = most
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.model = ScarcityModel(n_watched)
@@ -75,7 +75,7 @@ class Scarcity:
         share = torch.from_numpy(outcomes.after[:n].copy()) - before
         per_s = (self.model(before, _hour(flows[:, 5])) * share).sum(dim=1).numpy()
         mean_held_s = self._held[0] / np.maximum(self._held[1], 1.0)
-        return np.minimum(per_s * mean_held_s[flows[:, 0]], _MOST_CAUSED).astype(np.float32)
+        return np.minimum(per_s * mean_held_s[flows[:, 0]], self._most).astype(np.float32)
 
     def remember(self, batch: LaneBatch) -> None:
         """Takes over the verdicts of a batch, which are cleared."""

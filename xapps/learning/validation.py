@@ -16,7 +16,8 @@ from xapps.learning.networks import RoutingNetwork
 from xapps.learning.rollout import Collector
 
 _TICKS = 64
-_LANES = 96
+_LANES = 16
+"""Few and long: a reservation held for minutes takes room from requests long after it."""
 _FILLED = 250
 """Requests a lane carries by a plain rule before the policies take over: an empty network fills in some five minutes."""
 _WARM_UP_FLOWS = 40

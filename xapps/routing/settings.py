@@ -15,7 +15,7 @@ class RoutingSettings(XappSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
     service: str = Field(pattern="^[a-z][a-z0-9-]{0,31}$", description="Key of the service it routes; names the xApp.")
-    policy: str = Field("cspf", description="How it routes; a name in ric_sim.network.policies.POLICIES.")
+    policy: str = Field("learned", description="How it routes; a name in ric_sim.network.policies.POLICIES.")
     policy_seed: int = Field(0, ge=0, description="Seed of policies that draw at random.")
     weights: Path | None = Field(None, description="Folder of a learned policy's weights; empty: those that come with Ricity.")
 

@@ -17,8 +17,8 @@ FASTEST, SPARE, SPARE_DU, SPARE_CU, PACKED = range(N_GUIDES)
 NEAR_HOST_US = 4_000
 PACKING_US = 1_000
 
-GOING, ARRIVED, NO_ROOM, NO_TIME = 0, 1, 2, 3
-"""State of an episode: an action is due, it has arrived, dead end for want of room, or for latency."""
+GOING, ARRIVED, NO_ROOM, NO_TIME, DECLINED = range(5)
+"""State of an episode: an action is due, it has arrived, dead end for want of room, or for latency, or the agent declined it."""
 
 N_SLOT_FEATURES = 2 * N_GUIDES - 1 + 10
 DIRECT_GAIN = 10.0
@@ -26,6 +26,10 @@ DIRECT_GAIN = 10.0
 where they begin to wherever the guides are best followed; with the factor, one learning rate suits them and all others."""
 LEAST_REGRET = N_SLOT_FEATURES - 1
 """The slot feature that says how much longer a hop is over the best one, for the guide that likes the hop most."""
+DECLINE_BELOW, DECLINE_GAIN = -1.15, 10.0
+"""Declining scores DECLINE_GAIN * (DECLINE_BELOW - expected) above the best hop. It earns -1 for certain, and what going on earns
+is an estimate that learns from every request carried (an actor would have to decline often to find the few requests where it
+pays); the margin is because the requests that look worst are in part those whose estimate is worst."""
 N_CONTEXT_FEATURES = 24 + MAX_SERVICES * 2
 N_DYNAMIC_FEATURES = 7
 
@@ -66,7 +70,7 @@ class Episodes(NamedTuple):
 
 
 class Observations(NamedTuple):
-    """One row per episode observed; D actions, V vertices.
+    """One row per episode observed; D actions, the last of them to decline; V vertices.
 
     Attributes:
         mask: bool [B, D].

@@ -36,7 +36,7 @@ def new_episodes(arrays: EpisodeArrays, size: int) -> Episodes:
 
 def new_observations(arrays: EpisodeArrays, size: int) -> Observations:
     """Room for `size` observations."""
-    n_actions = arrays.graph.action_node.shape[1]
+    n_actions = arrays.graph.action_node.shape[1] + 1
     return Observations(
         mask=np.zeros((size, n_actions), dtype=np.bool_),
         slots=np.zeros((size, n_actions, N_SLOT_FEATURES), dtype=np.float32),

@@ -11,6 +11,7 @@ from numba import njit
 from ric_sim.domain.service import Direction
 from ric_sim.network.episodes.arrays import (
     ARRIVED,
+    DECLINED,
     FAR_US,
     FASTEST,
     GOING,
@@ -29,6 +30,7 @@ from ric_sim.network.graph import LAST_STAGE
 
 __all__ = [
     "ARRIVED",
+    "DECLINED",
     "FASTEST",
     "GOING",
     "NO_ROOM",
@@ -105,8 +107,14 @@ def _idle_floor(arrays: EpisodeArrays, ep: Episodes, row: int) -> None:
 
 @njit(cache=True)
 def advance(arrays: EpisodeArrays, ep: Episodes, row: int, action: int) -> int:
-    """Takes one action of the mask: `GOING`, `ARRIVED` at the destination, `NO_ROOM` after the longest route there may be."""
+    """Takes one action of the mask.
+
+    Returns:
+        `GOING`, `ARRIVED` at the destination, `NO_ROOM` after the longest route there may be, `DECLINED` by the last action.
+    """
     graph = arrays.graph
+    if action >= graph.action_node.shape[1]:
+        return DECLINED
     link = graph.action_link[ep.node[row], action]
     node = graph.action_node[ep.node[row], action]
     ep.node[row] = node

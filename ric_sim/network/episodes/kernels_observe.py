@@ -37,9 +37,9 @@ def observe(arrays: EpisodeArrays, ep: Episodes, row: int, limits: tuple[IntArra
     """The mask and the features of an episode that is `GOING`.
 
     Args:
-        limits: int64 [2, S], per service how much longer (microseconds) than its fastest way a request may go, and than a guide's
-            best way a hop may lead, -1 without limit; and whether a switch may never be passed twice in a stage (else it may
-            where nothing else is left).
+        limits: int64 [3, S], per service how much longer (microseconds) than its fastest way a request may go, and than a guide's
+            best way a hop may lead, -1 without limit, and whether a request may be declined at its source, 0 or 1; and whether a
+            switch may never be passed twice in a stage (else it may where nothing else is left).
         out: row `index` of it is written.
     Returns:
         `GOING`; `NO_ROOM` or `NO_TIME` in a dead end, where the mask is empty.
@@ -59,6 +59,8 @@ def observe(arrays: EpisodeArrays, ep: Episodes, row: int, limits: tuple[IntArra
         n_valid = _drop_regretted(values_us, most_us[1, service], out.mask[index])
     _slots(arrays, ep, row, (budget_us, index), values_us, out)
     out.vertex[index] = arrays.vertex[node] if arrays.graph.kind[node] != _O_RU else len(arrays.static) - 1
+    if most_us[2, service] > 0 and ep.n_links[row] == 0:
+        _offer_decline(out, index)
     _context(arrays, ep, row, n_valid, out.context[index])
     return GOING
 
@@ -73,7 +75,7 @@ def _mask(
     budget_us, no_revisit = limits
     mask[:] = False
     n_valid, n_late, n_fresh = 0, 0, 0
-    for action in range(len(mask)):
+    for action in range(graph.action_node.shape[1]):
         target = graph.action_node[node, action]
         if target < 0:
             break
@@ -167,6 +169,13 @@ def _slots(arrays: EpisodeArrays, ep: Episodes, row: int, of: tuple[int, int], v
         slots[action, at + 7] = graph.kind[target] == _AGGREGATION
         slots[action, at + 8] = graph.kind[target] == _CORE
         out.slot_vertex[index, action] = arrays.vertex[target]
+
+
+@njit(cache=True)
+def _offer_decline(out: Observations, index: int) -> None:
+    last = out.mask.shape[1] - 1
+    out.mask[index, last] = True
+    out.slot_vertex[index, last] = out.vertex[index]
 
 
 @njit(cache=True)

@@ -24,6 +24,7 @@ class MaskRules:
         detour_ms: by service key, how much longer than its fastest route a request may take, >= 0; those not named, any.
         regret_ms: how much longer a hop may be than the best one for the guide that likes it most, >= 0; None, any. A hop that no
             guide would take is left out, which spares agents the wandering they would have to unlearn.
+        decline: whether an agent may decline a request at its source, to leave the room to others.
         revisits: whether a switch may be passed again in the same stage where nothing else is left.
     """
 
@@ -31,6 +32,7 @@ class MaskRules:
     detour_ms: Mapping[str, float] = field(default_factory=dict)
     revisits: bool = True
     regret_ms: float | None = None
+    decline: bool = False
 
     def __post_init__(self) -> None:
         """Raises `OutOfRange` for an unknown lookahead or a detour that is negative or not finite."""
@@ -46,7 +48,8 @@ class MaskRules:
         """The form `kernels.observe` takes."""
         detour_us = [round(self.detour_ms[spec.key] * 1000) if spec.key in self.detour_ms else -1 for spec in city.services]
         regret_us = [-1 if self.regret_ms is None else round(self.regret_ms * 1000)] * len(detour_us)
-        return np.array([detour_us, regret_us], dtype=np.int64), not self.revisits
+        decline = [int(self.decline)] * len(detour_us)
+        return np.array([detour_us, regret_us, decline], dtype=np.int64), not self.revisits
 
     @property
     def idle_floor(self) -> bool:

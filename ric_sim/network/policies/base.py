@@ -21,7 +21,7 @@ class Plan:
 
     Attributes:
         links: the route, empty when there is none.
-        cause: NONE with a route; else NO_ROUTE_CAPACITY or NO_ROUTE_LATENCY.
+        cause: NONE with a route; else NO_ROUTE_CAPACITY, NO_ROUTE_LATENCY or DECLINED.
         latency_us: end-to-end latency on the snapshot the plan was made on, 0 without a route.
     """
 
@@ -36,6 +36,7 @@ class Plan:
 
 NO_ROUTE_CAPACITY = Plan((), Cause.NO_ROUTE_CAPACITY, 0)
 NO_ROUTE_LATENCY = Plan((), Cause.NO_ROUTE_LATENCY, 0)
+DECLINED = Plan((), Cause.DECLINED, 0)
 
 
 class RoutingPolicy(Protocol):

@@ -41,7 +41,7 @@ class RunOptions:
     profile: str = "paper"
     day: str = "test"
     seed: int | None = None
-    policy: str = "cspf"
+    policy: str = "learned"
     weights: Path | None = None
     speed: str = SPEED_MAX
     rate: float | None = None

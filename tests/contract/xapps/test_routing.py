@@ -32,7 +32,7 @@ async def test_requests_get_the_routes_the_policy_gives_in_process(ric, tmp_path
     day = generate_day(ric.city, "test")
     iot = ric.city.service_index["iot"]
     flows = [day.flow(i) for i in range(4000) if day.service[i] == iot][:20]
-    policy = make_policy("cspf", ric.city)
+    policy = make_policy("learned", ric.city)
     used = np.zeros(ric.city.n_resources, dtype=np.uint32)
     target = f"127.0.0.1:{ric.grpc_port}"
     async with running_xapp(ROUTING.instance("iot"), tmp_path, ric=target) as xapp, _agent(ric) as agent:

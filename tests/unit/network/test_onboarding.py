@@ -95,7 +95,7 @@ def _seen(city: City, used: np.ndarray, flow: FlowRequest) -> tuple[np.ndarray, 
     episodes.request[0] = (flow.service, flow.direction, flow.ru, flow.upf, flow.bandwidth_kbps, flow.arrival_ms)
     episodes.used[0] = used
     assert kernels.begin(arrays, episodes, 0, False) == kernels.GOING
-    limits = (np.full((2, len(city.services)), -1, np.int64), False)
+    limits = (np.full((3, len(city.services)), -1, np.int64), False)
     assert kernels.observe(arrays, episodes, 0, limits, observations, 0) == kernels.GOING
     kernels.vertex_features(arrays, episodes, 0, vertices[0])
     return (*observations, vertices)

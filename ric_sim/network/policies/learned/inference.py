@@ -14,7 +14,7 @@ from ric_sim.network.policies.learned.weights import N_CONVOLUTIONS, Tensors
 
 
 def model_of(tensors: Tensors) -> Model:
-    """The layers of an agent; its value head is not among them, serving needs none."""
+    """The layers of an agent."""
 
     def weight(name: str) -> FloatArray:
         return np.ascontiguousarray(tensors[f"{name}.weight"].T)
@@ -39,6 +39,10 @@ def model_of(tensors: Tensors) -> Model:
         from_vertex=weight("from_vertex"),
         score=weight("score")[:, 0].copy(),
         direct=np.float32(DIRECT_GAIN) * weight("direct")[:, 0],
+        admit_in=weight("admit_in"),
+        admit_in_bias=bias("admit_in"),
+        admit_out=weight("admit_out")[:, 0].copy(),
+        admit_out_bias=bias("admit_out"),
     )
 
 

@@ -14,10 +14,11 @@ from numba import njit
 
 from ric_sim.network.city import IntArray
 from ric_sim.network.episodes import kernels
+from ric_sim.network.episodes.arrays import DECLINE_BELOW, DECLINE_GAIN
 from ric_sim.network.episodes.kernels import GOING, N_DYNAMIC_FEATURES, Episodes, Observations
 from ric_sim.network.episodes.space import EpisodeArrays
 
-UNDECIDED = 4
+UNDECIDED = 5
 """Status of an episode whose scores are not finite."""
 
 FloatArray = npt.NDArray[np.float32]
@@ -42,6 +43,10 @@ class Model(NamedTuple):
     from_vertex: FloatArray
     score: FloatArray
     direct: FloatArray
+    admit_in: FloatArray
+    admit_in_bias: FloatArray
+    admit_out: FloatArray
+    admit_out_bias: FloatArray
 
 
 class SparseGraph(NamedTuple):
@@ -125,6 +130,18 @@ def embed(model: Model, graph: SparseGraph, features: FloatArray, ru: int) -> tu
 
 
 @njit(cache=True)
+def _expects(model: Model, context: FloatArray) -> float:
+    """As `RoutingNetwork.expects`, of one request."""
+    inner = model.admit_in_bias.copy()
+    _dense(context, model.admit_in, inner)
+    _rectify(inner)
+    expected = model.admit_out_bias[0]
+    for index in range(len(inner)):
+        expected += inner[index] * model.admit_out[index]
+    return expected
+
+
+@njit(cache=True)
 def score_hops(model: Model, embedded: tuple[FloatArray, FloatArray], seen: Observations, row: int, out: FloatArray) -> None:
     """Scores of the valid next hops of an observation, as the logits of `RoutingNetwork.decide`.
 
@@ -149,7 +166,9 @@ def score_hops(model: Model, embedded: tuple[FloatArray, FloatArray], seen: Obse
     base = model.from_trunk_bias.copy()
     _dense(outer, model.from_trunk, base)
     pointer = np.empty_like(base)
-    for action in range(len(out)):
+    best = np.float32(-np.inf)
+    last = len(out) - 1
+    for action in range(last):
         if not seen.mask[row, action]:
             continue
         slots = seen.slots[row, action]
@@ -163,6 +182,9 @@ def score_hops(model: Model, embedded: tuple[FloatArray, FloatArray], seen: Obse
         for index in range(len(slots)):
             score += slots[index] * model.direct[index]
         out[action] = score
+        best = max(best, score)
+    if seen.mask[row, last]:
+        out[last] = best + np.float32(DECLINE_GAIN) * (np.float32(DECLINE_BELOW) - _expects(model, seen.context[row]))
 
 
 @njit(cache=True)

@@ -12,15 +12,17 @@ from ric_sim.domain.errors import PolicyFailed, UnknownKey, WeightsMissing
 from ric_sim.domain.flow import Cause, FlowRequest
 from ric_sim.network.chain import ChainReader
 from ric_sim.network.city import City, NodeKind
+from ric_sim.network.episodes import kernels
 from ric_sim.network.episodes.batch import new_episodes, new_observations
-from ric_sim.network.episodes.kernels import ARRIVED, NO_TIME
 from ric_sim.network.episodes.space import episode_arrays
-from ric_sim.network.policies.base import NO_ROUTE_CAPACITY, NO_ROUTE_LATENCY, Plan
+from ric_sim.network.policies.base import DECLINED, NO_ROUTE_CAPACITY, NO_ROUTE_LATENCY, Plan
 from ric_sim.network.policies.learned.inference import model_of, sparse_graph
 from ric_sim.network.policies.learned.kernels_inference import UNDECIDED, walk
 from ric_sim.network.policies.learned.weights import ALL_SERVICES, Weights, WeightsSpec, Widths, load_weights, weight_files
 
 ALGORITHMS = ("amarl", "sarl")
+
+_REFUSALS = {kernels.NO_ROOM: NO_ROUTE_CAPACITY, kernels.NO_TIME: NO_ROUTE_LATENCY, kernels.DECLINED: DECLINED}
 
 
 class LearnedPolicy:
@@ -64,7 +66,7 @@ class LearnedPolicy:
         episodes.request[0] = (flow.service, flow.direction, flow.ru, flow.upf, flow.bandwidth_kbps, flow.arrival_ms)
         episodes.used[0] = used
         status = walk(self._arrays, episodes, limits, network, self._seen)
-        if status == ARRIVED:
+        if status == kernels.ARRIVED:
             links = episodes.links[0, : episodes.n_links[0]].tolist()
             return Plan(tuple(links), Cause.NONE, int(episodes.latency_us[0]))
         if status == UNDECIDED:
@@ -73,7 +75,7 @@ class LearnedPolicy:
                 f"flow {flow.flow_id}: the scores of the {key} agent ({self.weights[key].sha256[:12]}) are not finite: "
                 "replace its weights"
             )
-        return NO_ROUTE_LATENCY if status == NO_TIME else NO_ROUTE_CAPACITY
+        return _REFUSALS[status]
 
 
 def load_policy(

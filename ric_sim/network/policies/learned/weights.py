@@ -60,6 +60,8 @@ class Widths:
             "trunk_out": (self.trunk[1], self.trunk[0]),
             "from_trunk": (self.pointer, self.trunk[1]),
             "value": (1, self.trunk[1]),
+            "admit_in": (self.context, N_CONTEXT_FEATURES),
+            "admit_out": (1, self.context),
         }
         plain = {
             "from_slot": (self.pointer, N_SLOT_FEATURES),
@@ -217,7 +219,11 @@ def _content(path: Path) -> bytes:
 def _spec(path: Path, stated: Mapping[str, Any]) -> WeightsSpec:
     known = {name: stated[name] for name in WeightsSpec.__dataclass_fields__ if name in stated}
     try:
-        return _SPEC.validate_python(known)
+        spec = _SPEC.validate_python(known)
+        for name, part in asdict(spec).items():
+            if isinstance(part, dict) and part.keys() != stated.get(name, {}).keys():
+                raise OutOfRange(f"{name} states {sorted(stated.get(name, {}))}: expected {sorted(part)}")
+        return spec
     except (ValidationError, OutOfRange) as error:
         raise WeightsCorrupt(f"{path}: the spec in its metadata is unusable ({error}); export the weights again") from error
 

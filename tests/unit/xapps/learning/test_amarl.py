@@ -95,7 +95,7 @@ def test_no_training_or_validation_day_is_a_published_one(config: TrainingConfig
 
 def test_a_decision_that_ended_its_episode_knows_the_outcome(config: TrainingConfig, tmp_path: Path) -> None:
     trainer = AmarlTrainer(config, seed=3, weights=tmp_path)
-    decisions = trainer._collector.collect(10)
+    decisions = trainer._collector.collect(30)
     outcomes = trainer._collector.outcomes[0]
     ticks, lanes = np.nonzero(decisions.done)
     assert len(ticks) > 0

@@ -163,6 +163,7 @@ class _AdmissionCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Admiss
     ADMISSION_CAUSE_CONTROL_INVALID: _AdmissionCause.ValueType  # 9
     ADMISSION_CAUSE_RIC_UNREACHABLE: _AdmissionCause.ValueType  # 10
     ADMISSION_CAUSE_AGENT_ERROR: _AdmissionCause.ValueType  # 11
+    ADMISSION_CAUSE_DECLINED: _AdmissionCause.ValueType  # 12
 
 class AdmissionCause(_AdmissionCause, metaclass=_AdmissionCauseEnumTypeWrapper):
     """Numbers equal ric_sim.domain.flow.Cause."""
@@ -179,6 +180,7 @@ ADMISSION_CAUSE_QUEUE_FULL: AdmissionCause.ValueType  # 8
 ADMISSION_CAUSE_CONTROL_INVALID: AdmissionCause.ValueType  # 9
 ADMISSION_CAUSE_RIC_UNREACHABLE: AdmissionCause.ValueType  # 10
 ADMISSION_CAUSE_AGENT_ERROR: AdmissionCause.ValueType  # 11
+ADMISSION_CAUSE_DECLINED: AdmissionCause.ValueType  # 12
 Global___AdmissionCause: _TypeAlias = AdmissionCause  # noqa: Y015
 
 @_typing.final

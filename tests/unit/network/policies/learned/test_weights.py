@@ -48,7 +48,13 @@ def test_the_spec_is_plain_json_in_the_metadata(path):
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     spec = json.loads(header["__metadata__"]["ricity"])
     assert (spec["format"], spec["feature_version"], spec["algorithm"], spec["service"]) == (1, FEATURE_VERSION, "amarl", "ar")
-    assert spec["mask"] == {"lookahead": "idle", "detour_ms": {"ar": 4.0, "voip": 0.5}, "revisits": False}
+    assert spec["mask"] == {
+        "lookahead": "idle",
+        "detour_ms": {"ar": 4.0, "voip": 0.5},
+        "revisits": False,
+        "regret_ms": None,
+        "decline": False,
+    }
     assert spec["lineage"]["train_days"] == ["paper/1", "stress/1001"]
     assert spec["sha256"] == _weights().sha256
 
