@@ -31,12 +31,14 @@ class RadioMetrics:
         self._reward = [reward.labels(du=name) for name in names]
         self._age = [age.labels(du=name) for name in names]
 
-    def played(self, played: StepResult, ruled: StepResult, age_s: npt.NDArray[np.float64]) -> None:
-        """One frame of the only replica."""
+    def played(
+        self, played: StepResult, ruled: StepResult, age_s: npt.NDArray[np.float64], on_air: npt.NDArray[np.bool_]
+    ) -> None:
+        """One frame of the only replica; `on_air`: bool [M], whom it is counted for."""
         self._frames.inc()
-        self._rule_reward.set(float(ruled.reward[0].mean()))
-        for du, reward in enumerate(played.reward[0].tolist()):
-            self._reward[du].set(reward)
+        self._rule_reward.set(float(ruled.reward[0, on_air].mean()))
+        for du in np.flatnonzero(on_air).tolist():
+            self._reward[du].set(float(played.reward[0, du]))
             self._age[du].set(age_s[du])
             for slice_id in range(len(SLICES)):
                 self._satisfied[du][slice_id].inc(bool(played.satisfied[0, du, slice_id]))

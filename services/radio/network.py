@@ -43,6 +43,8 @@ class RadioNetwork:
         self.world = World(config, n_replicas=1, observation=settings.observation)
         self._rule_world = World(config, n_replicas=1, observation=settings.observation)
         for world in (self.world, self._rule_world):
+            for du in range(config.n_dus - settings.later_dus, config.n_dus):
+                world.set_on_air(du, on_air=False)
             world.reset(settings.radio_seed, settings.radio_profile)
         self._rule = make_slicing_policy(settings.rule)
         self.epoch = uuid.uuid4().int >> 64
@@ -60,11 +62,16 @@ class RadioNetwork:
     # --- dApps -------------------------------------------------------------------------------------------------------
 
     def attach(self, session: Session) -> None:
-        """The session's dApp decides from the next frame on, in place of another one for the same O-DU."""
+        """The session's dApp decides from the next frame on, in place of another one for the same O-DU.
+
+        An O-DU that was off the air serves UEs from then on, and goes on when its dApp has gone.
+        """
         former = self._sessions.get(session.du)
         if former is not None:
             former.close()
         self._sessions[session.du] = session
+        for world in (self.world, self._rule_world):
+            world.set_on_air(session.du, on_air=True)
         self._count_attached()
         self._log.info("dapp.attached", du=session.du, instance=session.instance_id)
 
@@ -97,7 +104,7 @@ class RadioNetwork:
 
     def _count_attached(self) -> None:
         self._metrics.attached.set(len(self._sessions))
-        if len(self._sessions) == self.world.n_dus:
+        if len(self._sessions) == self.world.on_air.sum():
             self._attached.set()
 
     def _check_answered(self) -> None:
@@ -128,6 +135,7 @@ class RadioNetwork:
         except TimeoutError:
             self._log.debug("radio.deadline_passed", frame=self.world.frame)
         frame = self.world.frame
+        on_air = self.world.on_air
         decided = [self._decided(du) for du in range(self.world.n_dus)]
         wishes = [wish for wish, _ in decided]
         played = self.world.apply(_allocation(wishes))
@@ -136,13 +144,15 @@ class RadioNetwork:
         self.outcomes = [
             outcome_of(played, du, frame=frame, applied=applied, beta=wish.beta) for du, (wish, applied) in enumerate(decided)
         ]
-        self.record.add(played, ruled, fallback)
-        self._metrics.played(played, ruled, self.record.policy_age_s)
+        self.record.add(played, ruled, fallback, on_air)
+        self._metrics.played(played, ruled, self.record.policy_age_s, on_air)
 
     def _ask(self) -> None:
         observations, needs = self.world.observe()[0], self.world.need_rbs[0]
         self._answered.clear()
         for du, session in self._sessions.items():
+            if not self.world.on_air[du]:
+                continue
             report = radio_pb2.Report(
                 epoch=self.epoch,
                 frame=self.world.frame,
@@ -155,6 +165,8 @@ class RadioNetwork:
 
     def _decided(self, du: int) -> tuple[Wish, Applied]:
         """What the O-DU is to do in this frame."""
+        if not self.world.on_air[du]:
+            return self._safe, Applied(radio_pb2.CONTROL_RESULT_UNSPECIFIED)
         session = self._sessions.get(du)
         control = session.control if session else None
         if session is not None:

@@ -111,12 +111,19 @@ class SlicingRecord:
         self._answers_s[self._n_answers % _KEPT_ANSWERS] = seconds
         self._n_answers += 1
 
-    def add(self, played: StepResult, ruled: StepResult, fallback: npt.NDArray[np.bool_]) -> None:
+    def add(
+        self,
+        played: StepResult,
+        ruled: StepResult,
+        fallback: npt.NDArray[np.bool_],
+        on_air: npt.NDArray[np.bool_],
+    ) -> None:
         """One frame, as it was played and as the rule would have had it.
 
         Args:
             played, ruled: of one world each.
             fallback: bool [M], who was given the safe split.
+            on_air: bool [M]; an O-DU that is not counts as the mean of the others, so that it changes no mean.
         """
         columns = (
             played.reward[0],
@@ -128,7 +135,9 @@ class SlicingRecord:
             ruled.reward[0],
             ruled.all3[0],
         )
-        self._series.add(np.stack(columns, axis=1).astype(np.float64), np.stack((self._versions, self.policy_age_s), axis=1))
+        values = np.stack(columns, axis=1).astype(np.float64)
+        values[~on_air] = values[on_air].mean(axis=0)
+        self._series.add(values, np.stack((self._versions, self.policy_age_s), axis=1))
         self.frames += 1
 
     def to_dict(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ric_sim.radio.config import MAX_DUS, MIN_DUS
 from ric_sim.radio.policies import SLICING_POLICIES
@@ -18,6 +18,7 @@ class RadioSettings(ProcessSettings):
 
     grpc_port: int = Field(50061, ge=0, le=65535, description="Port of the dApps' streams; 0 takes a free one.")
     dus: int = Field(6, ge=MIN_DUS, le=MAX_DUS, description="O-DUs, one slicing dApp each.")
+    later_dus: int = Field(0, ge=0, description="The last ones of them are off the air until their dApps attach.")
     ues: int = Field(200, ge=3, le=10_000, description="UEs in all.")
     radio_profile: str = Field("nominal", description="Traffic and mobility; a name in ric_sim.radio.profiles.")
     radio_seed: int = Field(0, ge=0, description="Of arrivals, movement and fading.")
@@ -27,6 +28,12 @@ class RadioSettings(ProcessSettings):
     wait_for_dapps_s: float = Field(30.0, ge=0, description="How long the first frame waits for all dApps to attach.")
     rule: str = Field("need-tuned", description="Heuristic that plays the same arrivals and fading beside, for comparison.")
     out: Path | None = Field(None, description="Folder of slicing.json.")
+
+    @model_validator(mode="after")
+    def _has_cells_from_the_start(self) -> RadioSettings:
+        if self.later_dus >= self.dus:
+            raise ValueError(f"later_dus {self.later_dus} of {self.dus} O-DUs: expected fewer, one is on air from the start")
+        return self
 
     @field_validator("rule")
     @classmethod

@@ -11,6 +11,7 @@ from services.radio.settings import RadioSettings
 from services.ric.settings import RicSettings
 from xapps.critic.settings import CriticSettings
 from xapps.routing.settings import RoutingSettings
+from xapps.sdk.descriptor import find_descriptors
 from xapps.slicing.settings import SlicingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,18 @@ def test_every_service_has_a_routing_xapp_of_its_own():
         assert limits["memory"] == f"{descriptor['resources']['memory_mib']}M"
 
 
+def test_the_slicing_parts_are_as_their_descriptors_say():
+    instances = [each for name in ("slicing", "critic") for each in find_descriptors()[name].instances()]
+    assert {each.xapp_name for each in instances} == {*DAPPS, "critic"}
+    for instance in instances:
+        part = PARTS[instance.xapp_name]
+        assert part["command"] == ["python", "-m", instance.module]
+        assert instance.env.items() <= {name: str(value) for name, value in part["environment"].items()}.items()
+        limits = part["deploy"]["resources"]["limits"]
+        assert float(limits["cpus"]) == instance.resources.cpus
+        assert limits["memory"] in {f"{instance.resources.memory_mib}M", f"{instance.resources.memory_mib / 1024:g}G"}
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_a_part_is_given_only_settings_that_it_knows(name):
     known = {f"RICITY_{field.upper()}" for field in SETTINGS[name].model_fields}
@@ -68,7 +81,8 @@ def test_a_container_has_few_rights_and_bounded_means(name):
 
 def test_images_are_the_official_ones_and_ours_is_built_once():
     assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | OUR_IMAGES
-    assert {name: part["build"].get("target") for name, part in PARTS.items() if "build" in part} == {
+    built = {name: part["build"] for name, part in PARTS.items() if "build" in part}
+    assert {name: None if build == "." else build["target"] for name, build in built.items()} == {
         "ric": None,
         "critic": "learner",
         "trainer": "trainer",

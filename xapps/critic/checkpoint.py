@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 CHECKPOINT_FILE = "checkpoint.pt"
-_REQUIRED = {"config", "learner", "replay", "intake", "rng", "version", "n_learnt_from"}
+_REQUIRED = {"config", "agents", "learner", "replay", "intake", "rng", "version", "n_learnt_from", "given"}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:

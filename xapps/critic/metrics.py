@@ -10,7 +10,7 @@ from ricity.learning.v1 import learning_pb2
 UNKNOWN = "unknown"
 ACCEPTED, MISSING = "accepted", "missing"
 REFUSALS = {number: name.removeprefix("REFUSAL_").lower() for name, number in learning_pb2.Refusal.items() if number}
-PUSH_FATES = ("activated", "refused", "timeout")
+PUSH_FATES = ("activated", "refused", "timeout", "withheld")
 
 
 class CriticMetrics:
@@ -28,10 +28,11 @@ class CriticMetrics:
         transitions, variance = counter("ricity_critic_transitions_total"), gauge("ricity_critic_td_variance")
         under_sam, rho = gauge("ricity_critic_under_sam_ratio"), gauge("ricity_critic_actor_rho")
         self.transitions = {agent: transitions.labels(du=agent) for agent in agents}
-        self.td_variance = [variance.labels(du=agent) for agent in agents]
-        self.under_sam = [under_sam.labels(du=agent) for agent in agents]
-        self.actor_rho = [rho.labels(du=agent) for agent in agents]
+        self.td_variance = {agent: variance.labels(du=agent) for agent in agents}
+        self.under_sam = {agent: under_sam.labels(du=agent) for agent in agents}
+        self.actor_rho = {agent: rho.labels(du=agent) for agent in agents}
         self.critic_rho, self.sharpness = gauge("ricity_critic_rho"), gauge("ricity_critic_sharpness_ratio")
+        self.trial_reward = gauge("ricity_critic_trial_reward")
         self.attached = gauge("ricity_critic_actors_attached")
         checkpoints = counter("ricity_critic_checkpoints_total")
         self.checkpoints = {result: checkpoints.labels(result=result) for result in ("saved", "failed", "unreadable")}

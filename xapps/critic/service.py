@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ric_sim.domain.errors import InvalidInput
@@ -37,7 +39,8 @@ class RunningCritic:
 async def running_critic(settings: CriticSettings, *, log: Any) -> AsyncIterator[RunningCritic]:
     """A critic in this event loop, which goes on from its checkpoint and keeps a last one. Errors as of `LiveLearner`."""
     learner, news, status = LiveLearner(settings, log=log), asyncio.Event(), HealthStatus()
-    _resume(learner, settings, log)
+    if not _resume(learner, settings, log):
+        learner.rehearse()
     servicer = LearningServicer(learner, on_news=news.set, log=log)
     pusher = Pusher(learner, timeout_s=settings.stage_timeout_ms / 1000, log=log)
     server = create_server(status, [learning_pb2.DESCRIPTOR.services_by_name["LearningService"].full_name])
@@ -63,6 +66,7 @@ class CheckpointKeeper:
         self.learner = learner
         self._folder, self._every_s, self._log = settings.out, settings.checkpoint_every_s, log
         self._saved_s, self._saved_updates = time.monotonic(), learner.n_updates
+        self._writing = threading.Lock()  # a thread outlives the task that waits for it
 
     @property
     def is_due(self) -> bool:
@@ -75,28 +79,31 @@ class CheckpointKeeper:
             return
         state = self.learner.state_dict()
         try:
-            await asyncio.to_thread(save_checkpoint, self._folder, state)
+            await asyncio.to_thread(self._write, self._folder, state)
         except OSError as error:
             self.learner.metrics.checkpoints["failed"].inc()
             self._log.error("checkpoint.failed", error=str(error))
         else:
             self.learner.metrics.checkpoints["saved"].inc()
 
+    def _write(self, folder: Path, state: dict[str, Any]) -> None:
+        with self._writing:
+            save_checkpoint(folder, state)
 
-def _resume(learner: LiveLearner, settings: CriticSettings, log: Any) -> None:
+
+def _resume(learner: LiveLearner, settings: CriticSettings, log: Any) -> bool:
     """What cannot be gone on from is set aside or left alone; the critic then begins anew."""
-    if settings.out is None:
-        return
     try:
-        state = load_checkpoint(settings.out)
-        if state is None:
-            return
-        learner.load_state_dict(state)
+        state = load_checkpoint(settings.out) if settings.out else None
+        if state is not None:
+            learner.load_state_dict(state)
     except (ValueError, InvalidInput) as error:
         learner.metrics.checkpoints["unreadable"].inc()
         log.error("checkpoint.unusable", error=str(error))
-    else:
-        log.info("critic.resumed", updates=learner.n_updates, version=learner.version)
+        return False
+    if state is not None:
+        log.info("critic.resumed", updates=learner.n_updates, version=learner.version, transitions=learner.n_transitions)
+    return state is not None
 
 
 async def _learn(
@@ -115,9 +122,10 @@ async def _learn(
                     await news.wait()
         sessions = list(servicer.sessions.values())
         if abs(learner.n_updates - pushed_at) >= push_every and sessions:
-            await pusher.push(sessions)
             pushed_at = learner.n_updates
-        elif lacking := [session for session in sessions if session.needs_weights]:
+            if learner.try_actors():
+                await pusher.push(sessions)
+        elif learner.has_weights and (lacking := [session for session in sessions if session.needs_weights]):
             await pusher.push(lacking)
         if keeper.is_due:
             await keeper.save()

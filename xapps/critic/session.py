@@ -87,6 +87,7 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
 
     def _enter(self, join: learning_pb2.JoinRequest) -> ActorSession:
         learner = self._learner
+        learner.welcome(join.agent)
         needs_weights = join.policy_version == 0 or join.policy_version != learner.version
         learner.version = max(learner.version, join.policy_version)  # after a crash, actors may be ahead of the checkpoint
         session = ActorSession(join, needs_weights=needs_weights)
@@ -125,7 +126,7 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
             refusal = learning_pb2.REFUSAL_PROTOCOL_VERSION
             detail = f"first message with protocol version {join.protocol_version}: expected `join` with {PROTOCOL_VERSION}"
         if refusal:
-            known = join.agent if join.agent in self._learner.agents else UNKNOWN
+            known = join.agent if join.agent in self._learner.known else UNKNOWN
             self._learner.metrics.batches[known, REFUSALS[refusal]].inc()
         return learning_pb2.JoinResult(
             accepted=not refusal,
@@ -133,4 +134,5 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
             detail=detail,
             protocol_version=PROTOCOL_VERSION,
             batch_transitions=MOST_TRANSITIONS,
+            decoding=self._learner.config.world.decoding,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from ric_sim.domain.errors import Conflict, OutOfRange, PolicyFailed
 from ric_sim.radio.config import N_SLICES, SLICES
 from ric_sim.radio.decoding import Allocation, decode
+from ric_sim.radio.encoding import encode, varied
 from ric_sim.radio.learned import ActorStack
 from ric_sim.radio.policies import BEST_SPLIT, SLICING_POLICIES, URLLC_FIRST
 from ric_sim.radio.policies.needs import in_order
@@ -18,6 +20,7 @@ from xapps.slicing.metrics import SlicingMetrics
 
 _RANKED = [SLICES.index(key) for key in URLLC_FIRST]
 _RULE = SLICING_POLICIES["need-tuned"].defaults
+EXPLORE_SIGMA = 0.25
 _MARGINS, _RULE_BETA = np.asarray(_RULE["margins"]), float(_RULE["beta"])
 
 SingleArray = npt.NDArray[np.float32]
@@ -61,23 +64,32 @@ class SlicingAgent:
         facts: set when the network is entered.
         policy: None: decisions are made by the need rule.
         exploring: actions are drawn, not the likeliest ones.
+        explore_sigma: largest spread of what is drawn, before the sigmoid.
+        decoding: what a critic reads actions with; the rule's decisions are then told as such actions too. None: there is none.
     """
 
-    def __init__(self, *, seed: int, metrics: SlicingMetrics) -> None:
+    def __init__(
+        self, *, seed: int, metrics: SlicingMetrics, starting: Callable[[RadioFacts], Policy | None] = lambda _facts: None
+    ) -> None:
+        """`starting` makes the policy it begins with, once the network is known."""
         self.facts: RadioFacts | None = None
         self.policy: Policy | None = None
-        self.exploring = False
+        self.exploring, self.explore_sigma = False, EXPLORE_SIGMA
+        self.decoding: str | None = None
         self._rng = np.random.default_rng(seed)
-        self._metrics = metrics
+        self._metrics, self._starting = metrics, starting
 
     def enter(self, facts: RadioFacts) -> None:
         """The network that reports come from.
 
         Raises:
             Conflict: another one than before; what was learnt does not fit it.
+            WeightsMissing, WeightsCorrupt, WeightsMismatch: there is nothing to begin with, or nothing that fits it.
         """
         if self.facts not in (None, facts):
             raise Conflict(f"the network was {self.facts} and is now {facts}: start the dApp anew")
+        if self.facts is None:
+            self.policy = self._starting(facts)
         self.facts = facts
 
     def decide(self, report: radio_pb2.Report) -> Decision:
@@ -95,18 +107,33 @@ class SlicingAgent:
                 return self._by_actor(report, policy, observation, needs)
             except (PolicyFailed, OutOfRange):
                 self._metrics.kpi_faults.inc()
-        by, allocation = ("need_rule", self._by_need(needs)) if sound_needs else ("fixed_split", self._fixed())
-        self._metrics.decisions[by].inc()
-        return Decision(_control(report, allocation, version=0))
+        self._metrics.decisions["need_rule" if sound_needs else "fixed_split"].inc()
+        if sound and self.decoding is not None:
+            return self._by_varied_rule(report, self.decoding, observation, needs)
+        return Decision(_control(report, self._by_need(needs) if sound_needs else self._fixed(), version=0))
 
     def _by_actor(
         self, report: radio_pb2.Report, policy: Policy, observation: SingleArray, needs: npt.NDArray[np.float64]
     ) -> Decision:
         row = observation[None, :]
-        action = (policy.actor.sample(row, self._rng) if self.exploring else policy.actor.greedy(row))[0]
+        if self.exploring:
+            action = policy.actor.sample(row, self._rng, most_sigma=self.explore_sigma)[0]
+        else:
+            action = policy.actor.greedy(row)[0]
         allocation = decode(policy.decoding, action, needs, self.facts.n_rbs if self.facts else 0)
         self._metrics.decisions["actor"].inc()
         return Decision(_control(report, allocation, version=policy.version), observation, action)
+
+    def _by_varied_rule(
+        self, report: radio_pb2.Report, decoding: str, observation: SingleArray, needs: npt.NDArray[np.float64]
+    ) -> Decision:
+        """What the rule decides, in a form that a critic learns from; varied a little while one does."""
+        n_rbs = self.facts.n_rbs if self.facts else 0
+        action = encode(decoding, self._by_need(needs), needs, n_rbs)
+        if self.exploring:
+            action = varied(action, self.explore_sigma, self._rng)
+        told = action.astype(np.float32)
+        return Decision(_control(report, decode(decoding, told, needs, n_rbs), version=0), observation, told)
 
     def _by_need(self, needs: npt.NDArray[np.float64]) -> Allocation:
         n_rbs = self.facts.n_rbs if self.facts else 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 
+from ric_sim.radio.encoding import ENCODABLE
 from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from xapps.sdk.backoff import Backoff
 from xapps.sdk.standalone import ANSWER_TIMEOUT_S, CHANNEL_OPTIONS, STREAM_OVER
@@ -105,6 +106,7 @@ class CriticLink:
         if not result.accepted:
             self._log.warning("critic.refused", refusal=learning_pb2.Refusal.Name(result.refusal), detail=result.detail)
             return False
+        self._agent.decoding = result.decoding if result.decoding in ENCODABLE else None
         self._buffer.batch_transitions = min(self._settings.batch_transitions, result.batch_transitions)
         return True
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
+from functools import partial
 from typing import Any
 
 from ricity.radio.v1 import radio_pb2
@@ -14,12 +16,22 @@ from xapps.slicing.experience import ExperienceBuffer
 from xapps.slicing.metrics import SlicingMetrics
 from xapps.slicing.radio_link import RadioLink
 from xapps.slicing.settings import SlicingSettings
+from xapps.slicing.start import starting_policy
+
+_SWITCH_S = 2e-4
+"""How long a thread (metrics scraped, weights verified) may keep a decision waiting for the interpreter; Python's own is 5 ms."""
 
 
 async def serve(settings: SlicingSettings, life: ProcessLife) -> None:
     """Decides for one O-DU until told to stop. Errors as of `RadioLink.run`."""
+    sys.setswitchinterval(_SWITCH_S)
     metrics = SlicingMetrics(settings.agent)
-    agent = SlicingAgent(seed=settings.explore_seed + settings.du, metrics=metrics)
+    agent = SlicingAgent(
+        seed=settings.explore_seed + settings.du,
+        metrics=metrics,
+        starting=partial(starting_policy, settings.slicing_weights, settings.agent),
+    )
+    agent.explore_sigma = settings.explore_sigma
     buffer = ExperienceBuffer(
         settings.agent, batch_transitions=settings.batch_transitions, most_batches=settings.buffer_batches, metrics=metrics
     )
@@ -49,6 +61,8 @@ async def serve(settings: SlicingSettings, life: ProcessLife) -> None:
 async def _learn(radio: RadioLink, critic: CriticLink, life: ProcessLife, *, enabled: bool) -> None:
     """The critic is asked once the network is known."""
     await radio.attached.wait()
+    gc.collect()
+    gc.freeze()  # what lives now lives until the end: the collector need not look at it between two decisions
     life.ready.set()
     await (critic.run() if enabled else life.stop.wait())
 

@@ -61,7 +61,7 @@ class WeightsStage:
             raise WeightsMismatch(
                 f"weights {message.version} are not newer than {in_use}, which are in use: send a larger version"
             )
-        _check_spec(weights.spec, self._name, facts)
+        check_fit(weights.spec, self._name, facts)
         stack = ActorStack([weights])
         stack.greedy(np.zeros((1, weights.spec.observation_dim), dtype=np.float32))  # what overflows even here is no policy
         return Policy(stack, message.version)
@@ -71,7 +71,8 @@ class WeightsStage:
         return learning_pb2.WeightsNotice(version=version, state=learning_pb2.WEIGHTS_STATE_REFUSED, detail=str(error))
 
 
-def _check_spec(spec: ActorSpec, name: str, facts: RadioFacts) -> None:
+def check_fit(spec: ActorSpec, name: str, facts: RadioFacts) -> None:
+    """Raises `WeightsMismatch` unless these are weights for this actor and its network."""
     expected = {
         "agent": name,
         "n_dus": facts.n_dus,

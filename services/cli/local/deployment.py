@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from ric_sim.radio.learned.starting import NONE, SHIPPED
 from ric_sim.store.embedded import EmbeddedServer
 from services.cli.local.child import ProcessSpec, ready_file_probe
 from services.cli.local.folder import RunFolder
@@ -85,10 +87,15 @@ class Deployment:
             "RICITY_GRPC_PORT": str(critic_port),
             "RICITY_DUS": str(N_DUS),
             "RICITY_LEARN_SEED": seed,
-            "RICITY_NICENESS": "10",
+            "RICITY_NICENESS": "5",
+            "RICITY_SLICING_WEIGHTS": self._slicing_weights,
             "RICITY_OUT": str(out / CRITIC),
         }
-        links = {"RICITY_RADIO": f"{HOST}:{radio_port}", "RICITY_CRITIC": f"{HOST}:{critic_port}"}
+        links = {
+            "RICITY_RADIO": f"{HOST}:{radio_port}",
+            "RICITY_CRITIC": f"{HOST}:{critic_port}",
+            "RICITY_SLICING_WEIGHTS": self._slicing_weights,
+        }
         dapps = [
             self._process(f"slicing-du-{du}", "xapps.slicing.main", {"RICITY_DU": str(du), "RICITY_EXPLORE_SEED": seed, **links})
             for du in range(N_DUS)
@@ -98,6 +105,12 @@ class Deployment:
             self._process(CRITIC, "xapps.critic.main", critic),
             *dapps,
         ]
+
+    @property
+    def _slicing_weights(self) -> str:
+        """As the processes take it, whatever folder they run in."""
+        choice = self._options.slicing_weights
+        return choice if choice in (NONE, SHIPPED) else str(Path(choice).resolve())
 
     def _process(self, name: str, module: str, env: Mapping[str, str], *, ends_by_itself: bool = False) -> ProcessSpec:
         ready_file = (self._folder.ready / f"{name}.json").resolve()

@@ -36,7 +36,7 @@ from services.cli.local.folder import RunFolder, read_json, write_json
 from services.cli.local.identity import identity, weight_digests
 from services.cli.local.memory import MemoryPeak
 from services.cli.local.options import EMBEDDED, RunOptions
-from services.cli.local.slicing import slicing_summary
+from services.cli.local.slicing import check_slicing_weights, slicing_summary
 from services.cli.local.supervisor import Supervisor
 from services.cli.local.watcher import Watcher
 from services.cli.report.ledger import DayLedger, read_ledger
@@ -96,6 +96,8 @@ class LocalRun:
             profile=options.profile, day=options.day, seed=options.seed, city_file=options.city, flow_file=options.flows
         )
         self._weights = weight_digests(options, self._scenario.city)
+        if options.slicing:
+            check_slicing_weights(options.slicing_weights)
         self._folder = RunFolder(options.out)
         self._memory = MemoryPeak()
         self._stack = ExitStack()

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ric_sim.radio.learned import starting_weights
+
 RADIO, CRITIC = "radio", "critic"
 N_DUS = 6
 _SPANS = ("whole", "first_fifth", "last_fifth")
 _FIGURES = ("reward", "all3", "satisfied_embb", "satisfied_mmtc", "satisfied_urllc", "fallback")
+
+
+def check_slicing_weights(choice: str) -> None:
+    """Before anything starts: whether every O-DU's actor has something to start with; errors as of `starting_weights`."""
+    for du in range(N_DUS):
+        starting_weights(choice, f"du_{du}")
 
 
 def slicing_summary(record: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from xapps.slicing.experience import ExperienceBuffer
 from xapps.slicing.metrics import SlicingMetrics
 from xapps.slicing.radio_link import RadioLink
 from xapps.slicing.settings import SlicingSettings
+from xapps.slicing.start import starting_policy
 
 N_DUS = 2
 LOG = structlog.get_logger()
@@ -54,6 +56,7 @@ async def critic_process(folder: Path, *, port: int = 0, **settings: Any) -> Asy
         "config": config,
         "grpc_port": port,
         "push_every": 4,
+        "trial_decisions": 0,
         "checkpoint_every_s": 0.2,
         "out": folder / "critic",
         **settings,
@@ -85,7 +88,8 @@ async def dapp(du: int, radio: RunningRadio, critic_port: int, **settings: Any) 
     targets = {"radio": f"127.0.0.1:{radio.grpc_port}", "critic": f"127.0.0.1:{critic_port}"}
     wanted = SlicingSettings(du=du, batch_transitions=4, **targets, **settings)
     metrics = SlicingMetrics(wanted.agent)
-    agent = SlicingAgent(seed=du, metrics=metrics)
+    agent = SlicingAgent(seed=du, metrics=metrics, starting=partial(starting_policy, wanted.slicing_weights, wanted.agent))
+    agent.explore_sigma = wanted.explore_sigma
     buffer = ExperienceBuffer(wanted.agent, batch_transitions=4, most_batches=wanted.buffer_batches, metrics=metrics)
     critic = CriticLink(wanted, agent, buffer, metrics=metrics, log=LOG)
 

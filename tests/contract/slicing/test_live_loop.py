@@ -9,11 +9,14 @@ import grpc
 import numpy as np
 import pytest
 
+from ric_sim.domain.errors import WeightsMismatch
 from ricity.radio.v1 import radio_pb2, radio_pb2_grpc
-from tests.contract.slicing.parts import N_DUS, critic_process, dapp, radio_network
+from tests.contract.slicing.parts import LOG, N_DUS, critic_process, dapp, radio_network
 from tests.harness import Stream, eventually
+from xapps.critic.service import running_critic
+from xapps.critic.settings import CriticSettings
 
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @pytest.fixture
@@ -104,3 +107,25 @@ async def test_two_dapps_for_one_cell_the_newer_one_decides(stack):
     await old.kill()
     await stack.enter_async_context(dapp(0, radio, 0, instance_id="new"))
     await eventually(lambda: radio.network.instances.get(0) == "new", within_s=WITHIN_S)
+
+
+async def test_shipped_weights_decide_from_the_first_frame_and_the_critic_goes_on_from_them(stack, tmp_path):
+    radio = await stack.enter_async_context(radio_network(dus=6, ues=60))
+    settings = CriticSettings(grpc_port=0, out=tmp_path, slicing_weights="shipped", push_every=10_000, trial_decisions=0)
+    critic = await stack.enter_async_context(running_critic(settings, log=LOG))
+    dapps = [await stack.enter_async_context(dapp(du, radio, critic.grpc_port, slicing_weights="shipped")) for du in range(6)]
+    record = radio.network.record
+    await eventually(lambda: record.frames >= 20 and all(each.critic.joined for each in dapps), within_s=WITHIN_S)
+    assert {each.agent.policy.version for each in dapps} == {1}
+    assert [record.to_dict()["dus"][f"du_{du}"]["policy_version"] for du in range(6)] == [1] * 6
+    assert critic.learner.version == 1
+    assert not any(session.needs_weights for session in critic.servicer.sessions.values())
+
+
+async def test_shipped_weights_in_another_network_end_the_dapp_with_the_cause(stack):
+    radio = await stack.enter_async_context(radio_network(wait_for_dapps_s=0))
+    lost = await stack.enter_async_context(dapp(0, radio, 0, slicing_weights="shipped"))
+    deciding, _ = lost.tasks
+    await eventually(deciding.done, within_s=WITHIN_S)
+    with pytest.raises(WeightsMismatch, match="n_dus 6 for 2"):
+        deciding.result()

@@ -121,6 +121,7 @@ async def test_experience_of_a_policy_too_far_back_is_refused(tmp_path):
 
 
 async def test_a_critic_that_is_behind_its_actors_counts_on_from_them(critic):
+    assert critic.learner.try_actors()
     async with joined(critic, policy_version=40) as (stream, _):
         stage = await stream.receive("stage")
         assert stage.version == 41
@@ -140,6 +141,7 @@ def _notice(version, state):
 @pytest.fixture
 def made(critic):
     """Weights of du_0 as a critic makes them."""
+    assert critic.learner.try_actors()
     return critic.learner.next_weights()[0]
 
 

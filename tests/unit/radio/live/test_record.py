@@ -34,7 +34,7 @@ def test_the_record_says_what_was_played_and_is_json():
         played = world.step(np.full((1, 6, 5), 0.5))
         rewards.append(played.reward.mean())
         record.answered(0.002)
-        record.add(played, played, np.zeros(6, dtype=np.bool_))
+        record.add(played, played, np.zeros(6, dtype=np.bool_), np.ones(6, dtype=np.bool_))
     content = json.loads(json.dumps(record.to_dict(), allow_nan=False))
     assert content["frames"] == 3
     assert abs(content["totals"]["whole"]["reward"] - np.mean(rewards)) < 1e-3
@@ -43,3 +43,17 @@ def test_the_record_says_what_was_played_and_is_json():
     assert content["dus"]["du_3"]["series"]["policy_version"] == [0, 1, 1]
     assert len(content["dus"]["du_3"]["series"]["reward"]) == len(content["series_frame"]) == 3
     assert content["answer_ms"] == {"p50": 2.0, "p99": 2.0}
+
+
+def test_a_cell_that_is_off_the_air_changes_no_mean():
+    world = World(n_replicas=1)
+    world.set_on_air(5, on_air=False)
+    world.reset(0)
+    record, on_air = SlicingRecord(6, rule="need-tuned"), np.arange(6) != 5
+    played = world.step(np.full((1, 6, 5), 0.5))
+    record.add(played, played, np.zeros(6, dtype=np.bool_), on_air)
+    content = record.to_dict()
+    wanted = played.reward[0, on_air].mean()
+    assert abs(content["totals"]["whole"]["reward"] - wanted) < 1e-4
+    assert abs(content["dus"]["du_5"]["series"]["reward"][0] - wanted) < 1e-4
+    assert played.reward[0, 5] > wanted

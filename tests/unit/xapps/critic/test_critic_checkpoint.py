@@ -19,7 +19,7 @@ LOG = structlog.get_logger()
 def settings(tmp_path):
     config = tmp_path / "quick.yaml"
     config.write_text(QUICK_LEARNING)
-    return CriticSettings(config=config, out=tmp_path / "critic")
+    return CriticSettings(config=config, out=tmp_path / "critic", trial_decisions=0)
 
 
 def feed(learner, n=12, sequence=1):
@@ -52,6 +52,7 @@ def test_a_resumed_critic_goes_on_as_if_it_had_never_stopped(settings):
     feed(one)
     for _ in range(6):
         one.update()
+    assert one.try_actors()
     one.next_weights()
     save_checkpoint(settings.out, one.state_dict())
     other = LiveLearner(settings, log=LOG)
@@ -61,6 +62,7 @@ def test_a_resumed_critic_goes_on_as_if_it_had_never_stopped(settings):
         feed(learner, sequence=2)
         while learner.is_due:
             learner.update()
+        assert learner.try_actors()
     pair = zip(one.next_weights(), other.next_weights(), strict=True)
     assert all(first.sha256 == second.sha256 for first, second in pair)
 
@@ -101,3 +103,14 @@ async def test_a_failed_write_leaves_the_former_checkpoint(settings):
     with pytest.raises(OSError, match="checkpoint"):
         save_checkpoint(settings.out, learner.state_dict())
     assert load_checkpoint(settings.out)["version"] == 0
+
+
+def test_a_disk_that_runs_full_while_it_is_written_leaves_the_former_checkpoint(settings):
+    learner = LiveLearner(settings, log=LOG)
+    save_checkpoint(settings.out, learner.state_dict())
+    (settings.out / "checkpoint.pt.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(settings.out, learner.state_dict())
+    assert load_checkpoint(settings.out)["version"] == 0
+    assert not (settings.out / "checkpoint.pt.part").exists()
+    save_checkpoint(settings.out, learner.state_dict())

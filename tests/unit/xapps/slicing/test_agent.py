@@ -109,3 +109,37 @@ def test_an_actor_whose_numbers_overflow_gives_way_to_the_rule(agent):
     agent.policy.actor._layers[0] = (np.full((1, 18, 4), 3e38, dtype=np.float32), agent.policy.actor._layers[0][1])
     agent.policy.actor._layers[1] = (np.full((1, 4, 10), 3e38, dtype=np.float32), agent.policy.actor._layers[1][1])
     assert agent.decide(huge).control.policy_version == 0
+
+
+def test_for_a_critic_the_rule_is_told_as_actions_and_varied_only_while_one_learns(agent):
+    world, rule = World(n_replicas=1), make_slicing_policy("need-tuned")
+    wanted = rule.allocate(world).quota_rbs[0, 0]
+    assert agent.decide(report(world)).action is None
+    agent.decoding = "resid5"
+    plain = agent.decide(report(world))
+    assert plain.control.policy_version == 0
+    assert plain.action.dtype == np.float32
+    assert np.abs(np.array(plain.control.quota_rbs) - wanted).max() <= 1
+    np.testing.assert_array_equal(plain.observation, world.observe()[0, 0])
+    again = world.decode(np.broadcast_to(plain.action, (1, 6, 5)))
+    assert list(plain.control.quota_rbs) == again.quota_rbs[0, 0].tolist()
+    assert (agent.decide(report(world)).action == plain.action).all()
+    agent.exploring = True
+    drawn = agent.decide(report(world))
+    assert (drawn.action != plain.action).all()
+    assert sum(drawn.control.quota_rbs) == 100
+
+
+def test_faulty_kpis_are_no_experience_even_for_a_critic(agent):
+    agent.decoding = "resid5"
+    for changes in ({"observation": [float("nan")] * 18}, {"need_rbs": []}):
+        assert agent.decide(report(World(n_replicas=1), **changes)).action is None
+
+
+def test_exploration_is_bounded(agent):
+    wide = constant_actor(0.0)
+    wide._layers[-1][1][..., 5:] = 3.0  # sigma e^2 without a bound
+    agent.policy, agent.exploring = Policy(wide, version=1), True
+    world = World(n_replicas=1)
+    actions = np.array([agent.decide(report(world)).action for _ in range(300)])
+    assert 0.04 < actions.std() < 0.08  # 0.25 times the sigmoid's slope of 1/4

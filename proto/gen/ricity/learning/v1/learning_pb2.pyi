@@ -190,6 +190,7 @@ class JoinResult(_message.Message):
     DETAIL_FIELD_NUMBER: _builtins.int
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
     BATCH_TRANSITIONS_FIELD_NUMBER: _builtins.int
+    DECODING_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     refusal: Global___Refusal.ValueType
     detail: _builtins.str
@@ -197,6 +198,8 @@ class JoinResult(_message.Message):
     protocol_version: _builtins.int
     batch_transitions: _builtins.int
     """most transitions of one batch"""
+    decoding: _builtins.str
+    """how the actions that it learns from are read, e.g. resid5"""
     def __init__(
         self,
         *,
@@ -205,10 +208,11 @@ class JoinResult(_message.Message):
         detail: _builtins.str = ...,
         protocol_version: _builtins.int = ...,
         batch_transitions: _builtins.int = ...,
+        decoding: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "batch_transitions", b"batch_transitions", "detail", b"detail", "protocol_version", b"protocol_version", "refusal", b"refusal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "batch_transitions", b"batch_transitions", "decoding", b"decoding", "detail", b"detail", "protocol_version", b"protocol_version", "refusal", b"refusal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
