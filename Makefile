@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ check: $(READY)  ## format, lint, types, import contracts, protocol files, drift
 format: $(READY)  ## lay out the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+wheelhouse: $(READY)  ## torch as this machine's pip installs it, for the image of the trainer
+	@$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps -c constraints.txt -d wheelhouse torch
 
 up:  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
