@@ -121,7 +121,7 @@ def _judge(arrays: EpisodeArrays, lanes: Lanes, lane: int, slot: int, verdicts: 
 
 
 @njit(cache=True)
-def _blame(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int) -> None:
+def blame(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int) -> None:
     """Blames each reservation without which the request just refused would have been carried.
 
     Room serves one request at a time: who is blamed once is not again until the refused request would have ended.
@@ -153,7 +153,7 @@ def _blame(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int) -> None
 
 
 @njit(cache=True)
-def _release_due(arrays: EpisodeArrays, lanes: Lanes, lane: int, now_ms: int, verdicts: Verdicts) -> None:
+def release_due(arrays: EpisodeArrays, lanes: Lanes, lane: int, now_ms: int, verdicts: Verdicts) -> None:
     """Gives back what ended at or before `now_ms`; a verdict on each, as long as there is room."""
     due, item = lanes.due[lane], lanes.item[lane]
     while lanes.n_held[lane] > 0 and due[0] <= now_ms:
@@ -182,7 +182,7 @@ def _release_due(arrays: EpisodeArrays, lanes: Lanes, lane: int, now_ms: int, ve
 
 
 @njit(cache=True)
-def _reserve(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, end_ms: int) -> None:
+def reserve(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, end_ms: int) -> None:
     """Takes what the finished episode of a lane needs, until `end_ms`."""
     graph = arrays.graph
     n_links = len(graph.source)
@@ -220,7 +220,8 @@ def _reserve(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, end_m
 
 
 @njit(cache=True)
-def _watch(arrays: EpisodeArrays, lanes: Lanes, lane: int, out: npt.NDArray[np.float32]) -> None:
+def watch(arrays: EpisodeArrays, lanes: Lanes, lane: int, out: npt.NDArray[np.float32]) -> None:
+    """Writes the utilisation of the watched resources, float32 [M]."""
     for index in range(len(lanes.watched)):
         resource = lanes.watched[index]
         out[index] = lanes.live[lane, resource] / arrays.graph.limit[resource]
@@ -233,9 +234,9 @@ def _next_request(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, 
         lanes.turn[lane] = (lanes.turn[lane] + 1) % lanes.starts.shape[1]
         lanes.cursor[lane] = lanes.starts[lane, lanes.turn[lane]]
         lanes.last[lane] = min(lanes.cursor[lane] + lanes.stretch[0], len(lanes.flows))
-        _release_due(arrays, lanes, lane, _NEVER_MS, verdicts)
+        release_due(arrays, lanes, lane, _NEVER_MS, verdicts)
     flow = lanes.flows[lanes.cursor[lane]]
-    _release_due(arrays, lanes, lane, flow[5], verdicts)
+    release_due(arrays, lanes, lane, flow[5], verdicts)
     ep.request[lane] = flow[:6]
     ep.used[lane] = lanes.live[lane]
     lanes.episode[lane] += 1
@@ -248,14 +249,14 @@ def _settle(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, lane: int, outcom
     outcomes.lane[at], outcomes.flow[at], outcomes.status[at] = lane, lanes.cursor[lane], lanes.status[lane]
     outcomes.episode[at] = lanes.episode[lane]
     outcomes.latency_us[at], outcomes.n_links[at] = ep.latency_us[lane], ep.n_links[lane]
-    _watch(arrays, lanes, lane, outcomes.before[at])
+    watch(arrays, lanes, lane, outcomes.before[at])
     if lanes.status[lane] == ARRIVED and lanes.n_held[lane] < lanes.due.shape[1]:
         slot = lanes.item[lane, lanes.n_held[lane]]
         lanes.state[lane, slot] = outcomes.before[at]
-        _reserve(arrays, ep, lanes, lane, lanes.flows[lanes.cursor[lane], 6])
+        reserve(arrays, ep, lanes, lane, lanes.flows[lanes.cursor[lane], 6])
     elif with_blame and lanes.status[lane] != ARRIVED and lanes.status[lane] != DECLINED:
-        _blame(arrays, ep, lanes, lane)
-    _watch(arrays, lanes, lane, outcomes.after[at])
+        blame(arrays, ep, lanes, lane)
+    watch(arrays, lanes, lane, outcomes.after[at])
     outcomes.written[0] += 1
     lanes.cursor[lane] += 1
     lanes.status[lane] = IDLE

@@ -59,8 +59,8 @@ class AgentsPlan:
 
     def new_networks(self) -> list[RoutingNetwork]:
         """Untrained, by service index."""
-        shape, prior = self.config.network.shape, self.config.network.prior
-        return [RoutingNetwork(self.cities[0], shape, prior=prior) for _ in self.cities[0].services]
+        city = self.cities[0]
+        return [self.config.network.untrained(city) for _ in city.services]
 
 
 class AgentLedger:

@@ -128,10 +128,7 @@ class AmarlTrainer:
 
     def _new_learner(self, key: str, city: City, *, seed: int) -> PpoLearner:
         """The learner of a service; its network is new."""
-        config = self.config
-        return PpoLearner(
-            key, RoutingNetwork(city, config.network.shape, prior=config.network.prior), config.amarl.settings, seed=seed
-        )
+        return PpoLearner(key, self.config.network.untrained(city), self.config.amarl.settings, seed=seed)
 
     @property
     def networks(self) -> list[RoutingNetwork]:

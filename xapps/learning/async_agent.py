@@ -16,7 +16,6 @@ from xapps.learning.amarl import reward_weights
 from xapps.learning.config import TrainingConfig
 from xapps.learning.kernels_shared import ABORTED, CARRIED, VOID
 from xapps.learning.local_episodes import LocalEpisodes, Played
-from xapps.learning.networks import RoutingNetwork
 from xapps.learning.ppo import PpoLearner, advantages, samples_of
 from xapps.learning.rollout import Decisions
 from xapps.learning.shared_env import RequestBatch, SharedEnvironment
@@ -76,7 +75,7 @@ class AsyncAgent:
         self._scarcity = -weights.scarcity
         with torch.random.fork_rng():
             torch.manual_seed(1000 * seed + service)
-            network = RoutingNetwork(cities[0], config.network.shape, prior=config.network.prior)
+            network = config.network.untrained(cities[0])
         self.learner = PpoLearner(self.key, network, config.amarl.settings, seed=seed + service)
         self._generator = torch.Generator().manual_seed(1000 * seed + service)
         self._episodes = [LocalEpisodes(city, config.mask.rules, RewardPlan(weights), capacity=batch) for city in cities]

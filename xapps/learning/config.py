@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ric_sim.domain.errors import MalformedFile
 from ric_sim.envs.lanes import MaskRules
-from xapps.learning.networks import NetworkShape
+from ric_sim.network.city import City
+from xapps.learning.networks import NetworkShape, RoutingNetwork
 from xapps.learning.ppo import PpoSettings
 
 
@@ -45,6 +46,10 @@ class NetworkConfig(_Section):
     @property
     def shape(self) -> NetworkShape:
         return NetworkShape(self.graph, self.context, self.trunk, self.pointer)
+
+    def untrained(self, city: City) -> RoutingNetwork:
+        """The network an agent begins with; initialised from torch's random stream."""
+        return RoutingNetwork(city, self.shape, prior=self.prior)
 
 
 class MaskConfig(_Section):
@@ -83,7 +88,9 @@ class PpoConfig(_Section):
     minibatch: int = Field(ge=1)
     epochs: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
-    final_learning_rate: float | None = Field(None, ge=0, description="Reached linearly at `total_steps`; none: constant.")
+    final_learning_rate: float | None = Field(
+        None, ge=0, description="Reached linearly at `total_steps`; none: constant, as it is for Ray and --store."
+    )
     gamma: float = Field(ge=0, le=1)
     gae_lambda: float = Field(ge=0, le=1)
     clip: float = Field(0.2, gt=0)

@@ -10,7 +10,7 @@ from numba import njit
 
 from ric_sim.domain.flow import Cause
 from ric_sim.domain.service import Direction
-from ric_sim.envs.kernels_lanes import Lanes, _blame, _release_due, _reserve, _watch
+from ric_sim.envs.kernels_lanes import Lanes, blame, release_due, reserve, watch
 from ric_sim.envs.kernels_lanes import Verdicts as Blames
 from ric_sim.network.city import PROCESSING_WEIGHT_PERCENT, IntArray, NodeKind
 from ric_sim.network.episodes import kernels
@@ -67,7 +67,7 @@ class Verdicts(NamedTuple):
 @njit(cache=True)
 def _release(arrays: EpisodeArrays, lanes: Lanes, worlds: Worlds, lane: int, now_ms: int, blames: Blames) -> None:
     held = lanes.n_held[lane]
-    _release_due(arrays, lanes, lane, now_ms, blames)
+    release_due(arrays, lanes, lane, now_ms, blames)
     worlds.version[lane] += held - lanes.n_held[lane]
 
 
@@ -112,13 +112,13 @@ def _settle(arrays: EpisodeArrays, ep: Episodes, lanes: Lanes, worlds: Worlds, a
     lane, flow, carried = at
     if not carried:
         if len(blames.blame) > 0:
-            _blame(arrays, ep, lanes, lane)
+            blame(arrays, ep, lanes, lane)
         return
     worlds.version[lane] += 1
     if lanes.flows[flow, 6] > worlds.clock_ms[lane] and lanes.n_held[lane] < lanes.due.shape[1]:
-        _watch(arrays, lanes, lane, lanes.state[lane, lanes.item[lane, lanes.n_held[lane]]])
+        watch(arrays, lanes, lane, lanes.state[lane, lanes.item[lane, lanes.n_held[lane]]])
         lanes.cursor[lane] = flow
-        _reserve(arrays, ep, lanes, lane, lanes.flows[flow, 6])
+        reserve(arrays, ep, lanes, lane, lanes.flows[flow, 6])
 
 
 @njit(cache=True)
@@ -251,10 +251,10 @@ def decide(
             ep.n_links[lane], ep.links[lane] = found[row, 1], links[row]
             cause = obstacle(arrays, ep, lanes, lane)
             status = CARRIED if cause == 0 else ABORTED
-        _watch(arrays, lanes, lane, verdicts.before[row])
+        watch(arrays, lanes, lane, verdicts.before[row])
         if not declined and (final or status != ABORTED):
             _settle(arrays, ep, lanes, worlds, (lane, flow, status == CARRIED), blames)
-        _watch(arrays, lanes, lane, verdicts.after[row])
+        watch(arrays, lanes, lane, verdicts.after[row])
         verdicts.status[row], verdicts.cause[row], verdicts.version[row] = status, cause, worlds.version[lane]
 
 

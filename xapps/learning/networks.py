@@ -86,6 +86,11 @@ class RoutingNetwork(nn.Module):
     """
 
     def __init__(self, city: City, shape: NetworkShape = NetworkShape(), *, prior: float = 3.0) -> None:
+        """
+        Args:
+            prior: weight, before anything is learnt, of how much longer a hop is over the best one for the guide that likes it
+                most.
+        """
         super().__init__()
         n_vertex_features = episode_arrays(city).static.shape[1] + N_DYNAMIC_FEATURES
         self.shape = shape

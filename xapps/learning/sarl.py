@@ -201,8 +201,7 @@ class SarlTrainer:
         )
 
     def _new_network(self) -> RoutingNetwork:
-        network = self.config.network
-        return RoutingNetwork(self._scenarios[0][0], network.shape, prior=network.prior)
+        return self.config.network.untrained(self._scenarios[0][0])
 
     def _new_model(self, ppo: PpoConfig) -> MaskablePPO:
         model = MaskablePPO(

@@ -187,7 +187,11 @@ class _Scenario:
         n_watched = len(self.batch.watched)
         reward = config.reward
         self.scarcity = Scarcity(
-            n_watched, n_services=len(city.services), learning_rate=reward.scarcity_learning_rate, seed=seed + index
+            n_watched,
+            n_services=len(city.services),
+            learning_rate=reward.scarcity_learning_rate,
+            seed=seed + index,
+            most=reward.scarcity_most,
         )
         self._since_learnt = 0
         self._worlds = self._new_worlds(len(city.services))

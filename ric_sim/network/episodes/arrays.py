@@ -26,7 +26,7 @@ DIRECT_GAIN = 10.0
 where they begin to wherever the guides are best followed; with the factor, one learning rate suits them and all others."""
 LEAST_REGRET = N_SLOT_FEATURES - 1
 """The slot feature that says how much longer a hop is over the best one, for the guide that likes the hop most."""
-DECLINE_BELOW, DECLINE_GAIN = -1.15, 10.0
+DECLINE_BELOW, DECLINE_GAIN = -1.3, 10.0
 """Declining scores DECLINE_GAIN * (DECLINE_BELOW - expected) above the best hop. It earns -1 for certain, and what going on earns
 is an estimate that learns from every request carried (an actor would have to decline often to find the few requests where it
 pays); the margin is because the requests that look worst are in part those whose estimate is worst."""

@@ -62,5 +62,5 @@ def image(pytestconfig):
 def undisturbed():
     """What `ricity eval routing` says of the paper's test day, decided in-process, without any service."""
     ricity = str(Path(sys.executable).with_name("ricity"))
-    words = ("eval", "routing", "--policy", "cspf", "--profile", "paper", "--day", "test", "--json")
+    words = ("eval", "routing", "--policy", "learned", "--profile", "paper", "--day", "test", "--json")
     return json.loads(command(ricity, *words))
