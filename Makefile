@@ -32,7 +32,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "make: no usable interpreter ($(or $(PYTHON),tried python3.11, python3.12, python3)): Ricity needs Python 3.11 or 3.12" >&2; \
 	  echo "make: with venv and pip. On Debian: apt install python3.11 python3.11-venv. Another place: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; fi; \
-	echo "setting up .venv with $$($$python --version) (a minute or two, once)"; \
+	echo "setting up .venv with $$($$python --version) (a few minutes, once)"; \
 	$$python -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
