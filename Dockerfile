@@ -1,5 +1,5 @@
-# One image for every part of Ricity: no torch, no compiler, no root.
-FROM python:3.11-slim
+# One image for every part of Ricity but those that learn: no torch, no compiler, no root.
+FROM python:3.11-slim AS part
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1
@@ -12,7 +12,11 @@ ENV PIP_CONSTRAINT=/app/constraints.txt
 RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > libraries.txt \
     && pip install -r libraries.txt
 
-COPY . .
+COPY README.md LICENSE ./
+COPY ric_sim ric_sim
+COPY services services
+COPY xapps xapps
+COPY proto/gen proto/gen
 RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
@@ -25,3 +29,19 @@ USER ricity
 WORKDIR /runs
 ENTRYPOINT ["sh", "-c", "cp -rT /opt/numba \"$NUMBA_CACHE_DIR\" && exec \"$@\"", "ricity"]
 CMD ["ricity", "--help"]
+
+# The critic learns, so it has torch on top. A wheel in wheelhouse/ (`make wheelhouse`) is taken before the package index's,
+# whose Linux build brings gigabytes for GPUs.
+FROM part AS learner
+USER root
+RUN --mount=type=bind,source=wheelhouse,target=/wheelhouse pip install --find-links=/wheelhouse torch
+USER ricity
+
+# What trains for experiments: the frameworks it is compared with too.
+FROM learner AS trainer
+USER root
+RUN pip install 'ricity[train]'
+USER ricity
+CMD ["ricity", "train", "routing", "--help"]
+
+FROM part

@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +32,15 @@ $(READY): pyproject.toml constraints.txt
 	  echo "make: no usable interpreter ($(or $(PYTHON),tried python3.11, python3.12, python3)): Ricity needs Python 3.11 or 3.12" >&2; \
 	  echo "make: with venv and pip. On Debian: apt install python3.11 python3.11-venv. Another place: make PYTHON=/path/to/python3.11" >&2; \
 	  exit 1; fi; \
-	echo "setting up .venv with $$($$python --version) (a minute or two, once)"; \
+	echo "setting up .venv with $$($$python --version) (a few minutes, once)"; \
 	$$python -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@echo "compiling the kernels (once)"; $(BIN)/python -m ric_sim.network.policies && $(BIN)/python -m ric_sim.radio
 	@touch $@
 
-run: $(READY)  ## the whole city day through the live system; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N
-	@$(BIN)/ricity run --profile $(PROFILE) --day $(DAY) --policy $(POLICY) --speed $(SPEED) $(ARGS)
+run: $(READY)  ## the whole city day through the live system, slicing beside it; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N
+	@$(BIN)/ricity run --profile $(PROFILE) --day $(DAY) --policy $(POLICY) --speed $(SPEED) --slicing $(ARGS)
 
 test: test-fast test-e2e test-compose  ## every test; those with containers need a Docker engine
 
@@ -69,7 +69,10 @@ format: $(READY)  ## lay out the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-up:  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
+wheelhouse: $(READY)  ## torch as this machine's pip installs it, for the images of the parts that learn
+	@$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps -c constraints.txt -d wheelhouse torch
+
+up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
 
 down:  ## stop and remove the containers and what they stored

@@ -49,10 +49,10 @@ def measure(*, quick: bool, tell: Tell) -> dict[str, Any]:
             tell(f"{n} requests at {RATE_PER_S:g}/s through the RIC")
             live = run.play().summary
             tell(f"  p50 {live['decision_ms']['p50']} ms, p99 {live['decision_ms']['p99']} ms; now the references")
-            unary = _reference("unary", run.ric, n)
+            unary = reference("unary", run.ric, n)
         finally:
             run.close()
-    bidi = _reference("bidi", "", n)
+    bidi = reference("bidi", "", n)
     return {"figures": _figures(live["decision_ms"], unary, bidi), "live": live, "unary_ms": unary, "bidi_ms": bidi}
 
 
@@ -73,7 +73,7 @@ def _figures(decision: dict[str, float], unary: dict[str, float], bidi: dict[str
     ]
 
 
-def _reference(kind: str, target: str, n: int) -> dict[str, float]:
+def reference(kind: str, target: str, n: int) -> dict[str, float]:
     """Measured in a process of its own, as the nodes are one."""
     command = [sys.executable, "-m", "benchmarks.bench_e2", kind, target, str(n)]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], check=True, capture_output=True, text=True)

@@ -79,7 +79,7 @@ def _eval(output: dict[str, Any]) -> str:
             [
                 row["policy"] if row["policy"] != "bound" else f"bound, {row['requests']:,} requests of busy windows",
                 f"**{100 * row['gos']:.2f}**",
-                *(f"{100 * row['gos_by_service'][key]:.1f}" for key in SERVICES),
+                *(_percent(row["gos_by_service"][key]) for key in SERVICES),
                 " / ".join(_milliseconds(row["latency_ms_by_service"][key]) for key in SERVICES),
                 f"{row['wall_s']:.1f}",
             ]
@@ -87,6 +87,10 @@ def _eval(output: dict[str, Any]) -> str:
         ]
         lines.append(_table(["policy", "GoS", *SERVICES, "latency ms, same order", "s"], table))
     return "\n".join(lines)
+
+
+def _percent(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{100 * ratio:.1f}"
 
 
 def _milliseconds(value: float | None) -> str:

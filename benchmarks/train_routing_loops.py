@@ -28,11 +28,8 @@ SEED = 1
 
 def ours(scenario: Scenario) -> Callable[[], int]:
     """An iteration of our lanes and PPO, one agent: the same work as the others do."""
-    import numpy as np
     import torch
 
-    from ric_sim.network.episodes.kernels import ARRIVED
-    from xapps.learning.amarl import last_decisions
     from xapps.learning.rollout import Collector
 
     torch.manual_seed(SEED)
@@ -44,14 +41,7 @@ def ours(scenario: Scenario) -> Callable[[], int]:
 
     def iterate() -> int:
         decisions = collector.collect(ROLLOUT // LANES)
-        outcomes = collector.outcomes[0]
-        n = int(outcomes.written[0])
-        reward = -0.002 * np.maximum(decisions.hop_ms, 0)
-        done = np.zeros(reward.shape, dtype=np.bool_)
-        tick, lane, known = last_decisions(decisions, slice(0, LANES), outcomes.lane[:n], outcomes.episode[:n])
-        done[tick, lane] = True
-        reward[tick, lane] = np.where(outcomes.status[:n][known] == ARRIVED, 0.0, -1.0)
-        samples = samples_of(decisions, advantages(decisions, reward, done, SETTINGS), range(len(city.services)))
+        samples = samples_of(decisions, advantages(decisions, SETTINGS), range(len(city.services)))
         learner.add(samples)
         learner.update()
         return len(samples)

@@ -3,8 +3,7 @@
 Layer k holds the places a request can be after k + 1 of its four functions: switches, and the host of function k. Passing
 a switch stays in the layer; entering a host open for stage k + 1 climbs one. State (k, v) is number `k * N + v`.
 Ties go to the smaller state, then to the smaller link, so results are the same everywhere.
-
-All that these kernels call lives in this file: the on-disk cache of compiled code watches one file per kernel.
+Latencies are exact as floats up to 2**53.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from numba import njit
 from ric_sim.network.chain import Chain
 from ric_sim.network.city import IntArray
 from ric_sim.network.graph import LAST_STAGE, TRANSIT, GraphArrays
+from ric_sim.network.kernels_heap import pop, push
 
 UNREACHABLE_US = 2**62
 """Latency-to-go of a state from which the destination cannot be reached."""
@@ -23,41 +23,6 @@ UNREACHABLE_US = 2**62
 ANY_SOURCE = -1
 
 FloatArray = npt.NDArray[np.float64]
-
-
-@njit(cache=True)
-def _push(keys: FloatArray, items: IntArray, size: int, key: float, item: int) -> None:
-    """Adds to a binary heap of `size` pairs, least (key, item) first. Latencies are exact as floats up to 2**53."""
-    child = size
-    while child > 0:
-        parent = (child - 1) // 2
-        if keys[parent] < key or (keys[parent] == key and items[parent] <= item):
-            break
-        keys[child], items[child] = keys[parent], items[parent]
-        child = parent
-    keys[child], items[child] = key, item
-
-
-@njit(cache=True)
-def _pop(keys: FloatArray, items: IntArray, size: int) -> tuple[float, int]:
-    """Takes the least of a heap of `size` pairs."""
-    top_key, top_item = keys[0], items[0]
-    size -= 1
-    key, item = keys[size], items[size]
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and (keys[right] < keys[child] or (keys[right] == keys[child] and items[right] < items[child])):
-            child = right
-        if key < keys[child] or (key == keys[child] and item <= items[child]):
-            break
-        keys[parent], items[parent] = keys[child], items[child]
-        parent = child
-    keys[parent], items[parent] = key, item
-    return top_key, top_item
 
 
 @njit(cache=True)
@@ -79,10 +44,10 @@ def latency_to_go(graph: GraphArrays, chain: Chain, used: IntArray, source: int,
     for node in range(n_nodes):
         if chain.enter_stage[node] == LAST_STAGE:
             to_go[LAST_STAGE, node] = 0
-            _push(keys, items, size, 0.0, LAST_STAGE * n_nodes + node)
+            push(keys, items, size, 0.0, LAST_STAGE * n_nodes + node)
             size += 1
     while size > 0:
-        key, state = _pop(keys, items, size)
+        key, state = pop(keys, items, size)
         size -= 1
         layer, node = state // n_nodes, state % n_nodes
         here_us = to_go[layer, node]
@@ -106,7 +71,7 @@ def latency_to_go(graph: GraphArrays, chain: Chain, used: IntArray, source: int,
             total_us = step_us + graph.latency_us[link]
             if total_us < to_go[before, origin]:
                 to_go[before, origin] = total_us
-                _push(keys, items, size, float(total_us), before * n_nodes + origin)
+                push(keys, items, size, float(total_us), before * n_nodes + origin)
                 size += 1
     return to_go
 
@@ -137,10 +102,10 @@ def cheapest_route(
     items = np.empty(len(keys), np.int64)
     cost[chain.source] = 0.0
     latency_us[chain.source] = chain.delay_us[chain.source]
-    _push(keys, items, 0, 0.0, chain.source)
+    push(keys, items, 0, 0.0, chain.source)
     size = 1
     while size > 0:
-        key, state = _pop(keys, items, size)
+        key, state = pop(keys, items, size)
         size -= 1
         if key > cost[state]:
             continue
@@ -167,7 +132,7 @@ def cheapest_route(
                 latency_us[there] = there_us
                 link_into[there] = link
                 state_before[there] = state
-                _push(keys, items, size, total, there)
+                push(keys, items, size, total, there)
                 size += 1
     return np.empty(0, np.int64), 0
 

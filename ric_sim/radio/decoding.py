@@ -19,7 +19,7 @@ from ric_sim.radio.config import N_SLICES, FloatArray
 
 PROPORTIONAL_FAIR = 0.5
 N_BETAS = 2
-_SOFT_SLOPE, _RESIDUAL_SLOPE, _NEED_OFFSET_RBS = 6.0, 4.0, 2.0
+SOFT_SLOPE, RESIDUAL_SLOPE, NEED_OFFSET_RBS = 6.0, 4.0, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _share3(action: FloatArray, _need_rbs: FloatArray, n_rbs: int) -> Allocation
 
 def _soft3(action: FloatArray, _need_rbs: FloatArray, n_rbs: int) -> Allocation:
     """The whole band by a softmax."""
-    quota = shared_out(np.exp(_SOFT_SLOPE * (action - 0.5)), n_rbs)
+    quota = shared_out(np.exp(SOFT_SLOPE * (action - 0.5)), n_rbs)
     return Allocation(quota, np.full((*quota.shape[:-1], N_BETAS), PROPORTIONAL_FAIR), np.zeros(quota.shape[:-1]))
 
 
@@ -103,7 +103,7 @@ def _share5(action: FloatArray, _need_rbs: FloatArray, n_rbs: int) -> Allocation
 
 def _resid5(action: FloatArray, need_rbs: FloatArray, n_rbs: int) -> Allocation:
     """The whole band in proportion to the needs, which the action scales by e^-2 to e^2; and the exponents of the schedulers."""
-    weights = (need_rbs + _NEED_OFFSET_RBS) * np.exp(_RESIDUAL_SLOPE * (action[..., :N_SLICES] - 0.5))
+    weights = (need_rbs + NEED_OFFSET_RBS) * np.exp(RESIDUAL_SLOPE * (action[..., :N_SLICES] - 0.5))
     return Allocation(shared_out(weights, n_rbs), action[..., N_SLICES:], np.zeros(action.shape[:-1]))
 
 

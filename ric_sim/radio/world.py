@@ -63,6 +63,7 @@ class World:
         decoding, observation: how actions are read and what is observed.
         obs_dim, action_dim: numbers per O-DU.
         frame: decisions since the reset.
+        on_air: bool [M], O-DUs that serve UEs in this frame; all, unless `set_on_air` says otherwise.
         network, state: the arrays behind it, for policies and tests; to be read only.
     """
 
@@ -90,6 +91,7 @@ class World:
         self.decoding, self.observation = decoding, observation
         self.action_dim, self.obs_dim = action_dim(decoding, self.config.n_rbs), OBSERVATIONS[observation]
         self.network, self.state = new_network(self.config), new_state(self.config, n_replicas)
+        self.on_air = self._wanted_on_air = np.ones(self.n_dus, dtype=np.bool_)
         self._channel: ChannelModel = channel or RayleighChannel()
         self._outcome = new_outcome(self.config, n_replicas)
         self._observation = np.zeros((n_replicas, self.n_dus, self.obs_dim), dtype=np.float32)
@@ -114,10 +116,37 @@ class World:
         profiles = [find_radio_profile(name) for name in names]
         self.state.load[:] = [each.loads(self.n_dus) for each in profiles]
         speeds_mps = np.array([(each.min_speed_mps, each.max_speed_mps) for each in profiles])
+        self._switch()
         kernels.begin_episode(self.network, self.state, seed, speeds_mps, np.array([each.hot_ratio for each in profiles]))
         self.frame = 0
         self._channel.begin_episode(self.network, self.state)
         self._look()
+
+    def set_on_air(self, du: int, *, on_air: bool) -> None:
+        """Switches an O-DU on or off from the next frame or reset on.
+
+        Raises:
+            OutOfRange: no such O-DU, or the last one that is on air.
+        """
+        wanted = self._wanted_on_air.copy()
+        if 0 <= du < self.n_dus:
+            wanted[du] = on_air
+        if not 0 <= du < self.n_dus or not wanted.any():
+            raise OutOfRange(f"O-DU {du} on air {on_air}: expected one of 0 to {self.n_dus - 1}, and another one to stay on air")
+        self._wanted_on_air = wanted
+
+    def set_load(self, load: npt.ArrayLike) -> None:
+        """Replaces the profile's factors on the arrivals, from the next frame on and until the next reset.
+
+        Args:
+            load: [M, 3], by O-DU and slice; 1 is the usual rate.
+        Raises:
+            OutOfRange: another shape, or a factor that is negative or not finite.
+        """
+        factors = np.asarray(load, dtype=np.float64)
+        if factors.shape != (self.n_dus, N_SLICES) or not np.all((factors >= 0.0) & (factors < np.inf)):
+            raise OutOfRange(f"load of shape {factors.shape}: expected {(self.n_dus, N_SLICES)} finite factors of 0 or more")
+        self.state.load[:] = factors
 
     def observe(self) -> SingleArray:
         """float32 [B, M, obs_dim]: the frame that is about to be decided (`OBSERVATIONS`)."""
@@ -159,9 +188,15 @@ class World:
         kernels.play(self.network, self.state, rb_slice, controls, self._outcome)
         result = self._result(allocation)
         self.frame += 1
+        self._switch()
         kernels.begin_frame(self.network, self.state, self.frame)
         self._look()
         return result
+
+    def _switch(self) -> None:
+        """One that is off is infinitely far from every UE: none is served by it, none receives it."""
+        self.on_air = self._wanted_on_air
+        self.network.du_x_m[:] = np.where(self.on_air, self.config.du_positions_m()[0], np.inf)
 
     def _look(self) -> None:
         self._channel.receive(self.network, self.state)

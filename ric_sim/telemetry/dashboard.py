@@ -23,6 +23,8 @@ ROWS = {
     "commits": "Commits and aborts",
     "delivery": "Delivery and queues",
     "network": "Nodes and network",
+    "slicing": "Slicing of the O-DUs",
+    "learning": "Learning of the slicing actors",
     "processes": "Processes",
 }
 """Rows of the dashboard from top to bottom, by the key that a panel names."""

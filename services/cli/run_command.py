@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.output import JsonOption, console, emit, error_console
 from services.common.errors import EXIT_FAILED
+
+if TYPE_CHECKING:
+    from services.cli.local.options import RunOptions
 
 EXIT_INTERRUPTED = 130
 DEFAULT_RIC_PORT = 50051
@@ -33,6 +36,14 @@ SignalsOption = Annotated[
     bool, typer.Option("--signals", help="Keep congestion signals in the store.", rich_help_panel=_THE_SYSTEM)
 ]
 
+SlicingOption = Annotated[
+    bool,
+    typer.Option("--slicing/--no-slicing", help="O-DUs with slicing dApps that learn, beside.", rich_help_panel=_THE_SYSTEM),
+]
+SlicingWeightsOption = Annotated[
+    str, typer.Option(help="What they start with: none, shipped, or a folder of weights.", rich_help_panel=_THE_SYSTEM)
+]
+
 
 def run(
     profile: Annotated[str, typer.Option(help="paper, congested, stress or smoke.", rich_help_panel=_THE_DAY)] = "paper",
@@ -49,6 +60,8 @@ def run(
     replans: Annotated[int, typer.Option(help="New plans after an aborted commit.", rich_help_panel=_THE_SYSTEM)] = 1,
     preempt: PreemptOption = False,
     signals: SignalsOption = False,
+    slicing: SlicingOption = False,
+    slicing_weights: SlicingWeightsOption = "none",
     store: Annotated[str, typer.Option(help="embedded, or redis://host:port/db.", rich_help_panel=_THE_SYSTEM)] = "embedded",
     ric_port: RicPortOption = DEFAULT_RIC_PORT,
     keep: KeepOption = False,
@@ -69,11 +82,6 @@ def run(
       ricity run --speed 600 --keep     (then, elsewhere: ricity e2 nodes)
     """
     from services.cli.local.options import RunOptions
-    from services.cli.local.play import LocalRun
-    from services.cli.local.watcher import Silent, Watcher
-    from services.cli.report.summary import failures
-    from services.cli.run_tables import summary_tables
-    from services.cli.run_view import RunView
 
     options = RunOptions(
         out=out or _default_folder(profile, policy),
@@ -94,7 +102,20 @@ def run(
         max_flows=max_flows,
         ric_port=ric_port,
         keep=keep,
+        slicing=slicing,
+        slicing_weights=slicing_weights,
     )
+    _play(options, plots=plots, as_json=as_json)
+
+
+def _play(options: RunOptions, *, plots: bool, as_json: bool) -> None:
+    """The run, its tables and plots, and the exit code."""
+    from services.cli.local.play import LocalRun
+    from services.cli.local.watcher import Silent, Watcher
+    from services.cli.report.summary import failures
+    from services.cli.run_tables import summary_tables
+    from services.cli.run_view import RunView
+
     with ExitStack() as stack:
         watcher: Watcher = Silent() if as_json else stack.enter_context(RunView(console))
         deployment = LocalRun(options, watcher)
@@ -107,7 +128,7 @@ def run(
         failed = failures(result.summary)
         for line in failed:
             error_console.print(f"[bold red]failed:[/] {line}", highlight=False)
-        if keep and not result.summary["interrupted"]:
+        if options.keep and not result.summary["interrupted"]:
             error_console.print(f"left running, RIC at {deployment.ric}; Ctrl-C stops it", highlight=False)
             deployment.keep()
     if result.summary["interrupted"] or failed:

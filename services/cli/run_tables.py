@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from ric_sim.domain.service import ServiceSpec
+from services.cli.local.slicing import slicing_rows
 from services.cli.output import table
 
 
@@ -48,6 +49,7 @@ def figures_table(summary: Mapping[str, Any]) -> Table:
         ("delivered again", f"{summary['redelivered']:,}"),
         ("answered twice, forgotten", f"{summary['answered_twice']}, {summary['forgotten']}"),
         ("restarts", _restarts(summary["restarts"]) + (f", healed within {heal:.1f} s" if heal is not None else "")),
+        *(slicing_rows(summary["slicing"]) if summary.get("slicing") else ()),
         ("memory, peak", f"{summary['memory_mb_peak']:,.0f} MB"),
         ("audit", "passed" if summary["audit"]["ok"] else "FAILED"),
     ]

@@ -7,18 +7,31 @@ import pytest
 import yaml
 
 from services.nodes.settings import NodesSettings
+from services.radio.settings import RadioSettings
 from services.ric.settings import RicSettings
+from xapps.critic.settings import CriticSettings
 from xapps.routing.settings import RoutingSettings
+from xapps.sdk.descriptor import find_descriptors
+from xapps.slicing.settings import SlicingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 PARTS = COMPOSE["services"]
 XAPPS = {name: part for name, part in PARTS.items() if name.startswith("routing-")}
-OURS = {name: part for name, part in PARTS.items() if part["image"] == "ricity:dev" and name != "cli"}
+DAPPS = {name: part for name, part in PARTS.items() if name.startswith("slicing-")}
+OUR_IMAGES = {"ricity:dev", "ricity-learner:dev", "ricity-trainer:dev"}
 ONCE = ("cli", "trainer")
 """Parts that are started for one command."""
+OURS = {name: part for name, part in PARTS.items() if part["image"] in OUR_IMAGES and name not in ONCE}
 OFFICIAL_IMAGES = {"redis:7-alpine", "prom/prometheus:v2.42.0", "grafana/grafana:11.1.0"}
-SETTINGS = {"ric": RicSettings, "nodes": NodesSettings, **dict.fromkeys(XAPPS, RoutingSettings)}
+SETTINGS = {
+    "ric": RicSettings,
+    "nodes": NodesSettings,
+    "radio": RadioSettings,
+    "critic": CriticSettings,
+    **dict.fromkeys(XAPPS, RoutingSettings),
+    **dict.fromkeys(DAPPS, SlicingSettings),
+}
 STATUS_PORT = 9100
 
 
@@ -31,6 +44,18 @@ def test_every_service_has_a_routing_xapp_of_its_own():
         limits = part["deploy"]["resources"]["limits"]
         assert float(limits["cpus"]) == descriptor["resources"]["cpus"]
         assert limits["memory"] == f"{descriptor['resources']['memory_mib']}M"
+
+
+def test_the_slicing_parts_are_as_their_descriptors_say():
+    instances = [each for name in ("slicing", "critic") for each in find_descriptors()[name].instances()]
+    assert {each.xapp_name for each in instances} == {*DAPPS, "critic"}
+    for instance in instances:
+        part = PARTS[instance.xapp_name]
+        assert part["command"] == ["python", "-m", instance.module]
+        assert instance.env.items() <= {name: str(value) for name, value in part["environment"].items()}.items()
+        limits = part["deploy"]["resources"]["limits"]
+        assert float(limits["cpus"]) == instance.resources.cpus
+        assert limits["memory"] in {f"{instance.resources.memory_mib}M", f"{instance.resources.memory_mib / 1024:g}G"}
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -55,14 +80,31 @@ def test_a_container_has_few_rights_and_bounded_means(name):
 
 
 def test_images_are_the_official_ones_and_ours_is_built_once():
-    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | {"ricity:dev", "ricity-trainer:dev"}
-    assert [name for name, part in PARTS.items() if "build" in part] == ["ric", "trainer"]
+    assert {part["image"] for part in PARTS.values()} == OFFICIAL_IMAGES | OUR_IMAGES
+    built = {name: part["build"] for name, part in PARTS.items() if "build" in part}
+    assert {name: None if build == "." else build["target"] for name, build in built.items()} == {
+        "ric": None,
+        "critic": "learner",
+        "trainer": "trainer",
+    }
+    assert {name for name, part in PARTS.items() if part["image"] == "ricity-learner:dev"} == {"critic"}
 
 
 def test_the_start_is_gated_by_health():
     assert PARTS["ric"]["depends_on"] == {"store": {"condition": "service_healthy"}}
-    for name in (*XAPPS, "nodes"):
+    for name in (*XAPPS, "nodes", "radio"):
         assert PARTS[name]["depends_on"] == {"ric": {"condition": "service_healthy"}}
+    for name in DAPPS:
+        assert PARTS[name]["depends_on"] == {"radio": {"condition": "service_healthy"}}
+
+
+def test_every_cell_has_a_dapp_of_its_own_and_all_have_one_critic():
+    n_dus = PARTS["radio"]["environment"]["RICITY_DUS"]
+    assert {part["environment"]["RICITY_DU"] for part in DAPPS.values()} == set(range(n_dus))
+    assert PARTS["critic"]["environment"]["RICITY_DUS"] == n_dus
+    for name, part in DAPPS.items():
+        assert name == f"slicing-du-{part['environment']['RICITY_DU']}"
+        assert "depends_on" not in PARTS["critic"], "the dApps decide with or without it"
 
 
 def test_the_command_line_never_touches_what_it_looks_at():

@@ -16,12 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ric_sim.domain.errors import MalformedFile, UnknownKey
 from ric_sim.e2.subscriptions import MAX_PERIOD_MS, MIN_PERIOD_MS
+from ric_sim.radio.config import MAX_DUS
 from xapps.sdk.settings import SEMVER
 
 XAPPS_FOLDER = Path(__file__).parents[1]
 DESCRIPTOR_NAME = "xapp.yaml"
 SERVICE_MARK = "{service}"
 """Stands for the service key in `xapp_name` and in insert subscriptions of an xApp with one instance per service."""
+
+DU_MARK = "{du}"
+"""Stands for the O-DU's index in `xapp_name` of an xApp with one instance per O-DU."""
 
 _SERVICE_KEY = r"^[a-z][a-z0-9-]{0,31}$"
 
@@ -51,6 +55,16 @@ class Subscriptions(_Section):
 
     inserts: tuple[str, ...] = Field((), description="Service keys whose suspended requests it decides; may be `{service}`.")
     reports: tuple[ReportSubscription, ...] = ()
+    frames: bool = Field(default=False, description="KPIs of every frame of its O-DU, from the radio network.")
+    experience: bool = Field(default=False, description="What the actors did and what came of it, from the slicing dApps.")
+
+
+_ANSWERED_BY: dict[str, frozenset[str]] = {
+    "inserts": frozenset({"route", "reject"}),
+    "frames": frozenset({"slice"}),
+    "experience": frozenset({"weights"}),
+}
+"""Kind of subscription -> controls, of which it needs one or more."""
 
 
 class Resources(_Section):
@@ -74,16 +88,19 @@ class Probe(_Section):
 
 
 class Descriptor(_Section):
-    """One xApp. With `services` it has an instance for each of them, without it has one."""
+    """One xApp. With `services` or `dus` it has an instance for each of them, without it has one."""
 
-    xapp_name: str = Field(pattern=r"^[a-z][a-z0-9-]*(\{service\})?$", max_length=48)
+    xapp_name: str = Field(pattern=r"^[a-z][a-z0-9-]*(\{service\}|\{du\})?$", max_length=48)
     version: str = Field(pattern=f"^{SEMVER.pattern}$")
     description: str = Field(min_length=1)
     module: str = Field(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+$", description="Started with `python -m`.")
     services: tuple[str, ...] = Field((), description="Service keys; `RICITY_SERVICE` of an instance is one of them.")
+    dus: int = Field(0, ge=0, le=MAX_DUS, description="O-DUs; `RICITY_DU` of an instance is the index of one of them.")
     env: dict[str, str] = Field({}, description="RICITY_* variables every instance gets.")
     subscriptions: Subscriptions
-    controls: tuple[Literal["route", "reject"], ...] = Field((), description="What it may write: answers to inserts.")
+    controls: tuple[Literal["route", "reject", "slice", "weights"], ...] = Field(
+        (), description="What it may write: answers to inserts, to frames, to experience."
+    )
     resources: Resources = Resources()
     livenessProbe: Probe = Probe(httpGet=HttpGet(path="/ric/v1/health/alive"))
     readinessProbe: Probe = Probe(httpGet=HttpGet(path="/ric/v1/health/ready"))
@@ -93,37 +110,47 @@ class Descriptor(_Section):
         marked = SERVICE_MARK in self.xapp_name, SERVICE_MARK in self.subscriptions.inserts
         if any(marked) != bool(self.services) or marked[0] < bool(self.services):
             raise ValueError(f"an xApp with `services` has {SERVICE_MARK} in its xapp_name, one without has it nowhere")
-        if bool(self.subscriptions.inserts) != bool(self.controls):
-            raise ValueError("an insert waits for an answer: `subscriptions.inserts` and `controls` need each other")
-        if not self.subscriptions.inserts and not self.subscriptions.reports:
-            raise ValueError("subscriptions: expected inserts, reports or both")
+        if (DU_MARK in self.xapp_name) != bool(self.dus):
+            raise ValueError(f"an xApp with `dus` has {DU_MARK} in its xapp_name, one without has it nowhere")
+        for kind, answers in _ANSWERED_BY.items():
+            if bool(getattr(self.subscriptions, kind)) != bool(answers & set(self.controls)):
+                named = " or ".join(sorted(answers))
+                raise ValueError(f"what waits for an answer: `subscriptions.{kind}` and `controls` {named} need each other")
+        if not any((*map(self.subscriptions.__getattribute__, _ANSWERED_BY), self.subscriptions.reports)):
+            raise ValueError("subscriptions: expected inserts, reports, frames or experience")
         return self
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What tells the instances apart: service keys or indices of O-DUs; empty for an only one."""
+        return self.services or tuple(str(du) for du in range(self.dus))
+
     def instances(self, services: Iterable[str] | None = None) -> tuple[XappInstance, ...]:
-        """What to start: one instance per service, or the only one.
+        """What to start: one instance per service or O-DU, or the only one.
 
         Args:
             services: service keys of another city than the built-in one; None takes those of the file.
         """
-        if not self.services:
+        if not self.keys:
             return (self.instance(),)
-        return tuple(self.instance(key) for key in (self.services if services is None else services))
+        return tuple(self.instance(key) for key in (services if self.services and services is not None else self.keys))
 
-    def instance(self, service: str | None = None) -> XappInstance:
-        """One instance: the one for `service`, or the only one.
+    def instance(self, key: str | None = None) -> XappInstance:
+        """One instance: the one for a service key or an O-DU's index, or the only one.
 
         Raises:
-            UnknownKey: the xApp needs a service and none is named, or takes none and one is named.
+            UnknownKey: the xApp needs a key and none is named, or takes none and one is named.
         """
-        if (service is None) == bool(self.services):
-            raise UnknownKey(f"service of xApp {self.xapp_name}", service, self.services)
-        key = service or ""
+        if (key is None) == bool(self.keys):
+            raise UnknownKey(f"instance of xApp {self.xapp_name}", key, self.keys)
+        key = key or ""
+        told = {"RICITY_SERVICE": key} if self.services else {"RICITY_DU": key} if self.dus else {}
         inserts = tuple(item.replace(SERVICE_MARK, key) for item in self.subscriptions.inserts)
         return XappInstance(
-            xapp_name=self.xapp_name.replace(SERVICE_MARK, key),
+            xapp_name=self.xapp_name.replace(SERVICE_MARK, key).replace(DU_MARK, key),
             version=self.version,
             module=self.module,
-            env=self.env | ({"RICITY_SERVICE": key} if service else {}),
+            env=self.env | told,
             inserts=inserts,
             reports=self.subscriptions.reports,
             resources=self.resources,

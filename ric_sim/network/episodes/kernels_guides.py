@@ -22,6 +22,7 @@ from ric_sim.network.episodes.arrays import (
 )
 from ric_sim.network.episodes.space import N_GUIDES, EpisodeArrays
 from ric_sim.network.graph import LAST_STAGE, TRANSIT
+from ric_sim.network.kernels_heap import pop, push
 
 _UPF = int(NodeKind.UPF)
 _O_RU = int(NodeKind.O_RU)
@@ -29,39 +30,6 @@ _O_DU = int(NodeKind.O_DU)
 _O_CU = int(NodeKind.O_CU)
 _UPLINK = int(Direction.UPLINK)
 _WEIGHTS = PROCESSING_WEIGHT_PERCENT
-
-
-@njit(cache=True)
-def _push(keys: IntArray, items: IntArray, size: int, key: int, item: int) -> None:
-    child = size
-    while child > 0:
-        parent = (child - 1) // 2
-        if keys[parent] < key or (keys[parent] == key and items[parent] <= item):
-            break
-        keys[child], items[child] = keys[parent], items[parent]
-        child = parent
-    keys[child], items[child] = key, item
-
-
-@njit(cache=True)
-def _pop(keys: IntArray, items: IntArray, size: int) -> tuple[int, int]:
-    top_key, top_item = keys[0], items[0]
-    size -= 1
-    key, item = keys[size], items[size]
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= size:
-            break
-        right = child + 1
-        if right < size and (keys[right] < keys[child] or (keys[right] == keys[child] and items[right] < items[child])):
-            child = right
-        if key < keys[child] or (key == keys[child] and item <= items[child]):
-            break
-        keys[parent], items[parent] = keys[child], items[child]
-        parent = child
-    keys[parent], items[parent] = key, item
-    return top_key, top_item
 
 
 @njit(cache=True)
@@ -150,7 +118,7 @@ def follow_guide(arrays: EpisodeArrays, ep: Episodes, row: int, entry_us: IntArr
     items = np.empty(len(keys), np.int64)
     size = _push_destinations(enter_stage, keys, items, out)
     while size > 0:
-        key, state = _pop(keys, items, size)
+        key, state = pop(keys, items, size)
         size -= 1
         layer, node = state // n_nodes, state % n_nodes
         if key > to_go[layer, node]:
@@ -174,7 +142,7 @@ def follow_guide(arrays: EpisodeArrays, ep: Episodes, row: int, entry_us: IntArr
             if total < to_go[before, origin]:
                 to_go[before, origin] = total
                 latency_us[before, origin] = step_latency + link_latency_us[link]
-                _push(keys, items, size, total, before * n_nodes + origin)
+                push(keys, items, size, total, before * n_nodes + origin)
                 size += 1
     if arrays.graph.kind[source_node] == _O_RU:
         _first_link(arrays, ep, row, out)
@@ -188,7 +156,7 @@ def _push_destinations(enter_stage: npt.NDArray[np.int8], keys: IntArray, items:
         if enter_stage[node] == LAST_STAGE:
             out[0][LAST_STAGE, node] = 0
             out[1][LAST_STAGE, node] = 0
-            _push(keys, items, size, 0, LAST_STAGE * len(enter_stage) + node)
+            push(keys, items, size, 0, LAST_STAGE * len(enter_stage) + node)
             size += 1
     return size
 

@@ -2,6 +2,7 @@
 
 from ric_sim.radio.learned.actor import ActorStack
 from ric_sim.radio.learned.policy import LearnedSlicing, load_slicing
+from ric_sim.radio.learned.starting import SHIPPED_FOLDER, starting_weights
 from ric_sim.radio.learned.weights import (
     ActorSpec,
     ActorWeights,
@@ -13,6 +14,7 @@ from ric_sim.radio.learned.weights import (
 )
 
 __all__ = [
+    "SHIPPED_FOLDER",
     "ActorSpec",
     "ActorStack",
     "ActorWeights",
@@ -23,4 +25,5 @@ __all__ = [
     "load_actor",
     "load_slicing",
     "save_actor",
+    "starting_weights",
 ]

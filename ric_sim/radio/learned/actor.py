@@ -52,10 +52,12 @@ class ActorStack:
         """
         return _sigmoid(self.moments(observation)[0])
 
-    def sample(self, observation: SingleArray, rng: np.random.Generator) -> SingleArray:
-        """An action drawn from the policy, for exploring; otherwise as `greedy`."""
+    def sample(self, observation: SingleArray, rng: np.random.Generator, *, most_sigma: float = np.inf) -> SingleArray:
+        """An action drawn from the policy, for exploring, with no larger sigma than `most_sigma`; otherwise as `greedy`."""
         mean, sigma = self.moments(observation)
-        return _sigmoid(mean + sigma * rng.standard_normal(mean.shape, dtype=np.float32))
+        spread: SingleArray = np.minimum(sigma, np.float32(most_sigma))
+        noise: SingleArray = rng.standard_normal(mean.shape, dtype=np.float32)
+        return _sigmoid(mean + spread * noise)
 
     def moments(self, observation: SingleArray) -> tuple[SingleArray, SingleArray]:
         """mu and sigma, float32 [..., M, d]; errors as `greedy`."""

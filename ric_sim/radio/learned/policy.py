@@ -49,9 +49,13 @@ class LearnedSlicing:
             )
 
 
-def load_slicing(folder: Path, *, name: str = "learned", stochastic: bool = False, seed: int = 0) -> LearnedSlicing:
+def load_slicing(
+    folder: Path, *, n_dus: int | None = None, name: str = "learned", stochastic: bool = False, seed: int = 0
+) -> LearnedSlicing:
     """The policy of a folder of weights: `central.safetensors`, or `du_0.safetensors`, `du_1.safetensors`, ...
 
+    Args:
+        n_dus: for a network of another size than they were trained in: O-DU m takes the actor of O-DU m modulo theirs.
     Raises:
         WeightsMissing: neither is there, or one of the O-DUs the first one names is missing.
         WeightsCorrupt, WeightsMismatch: see `load_actor` and `ActorStack`.
@@ -61,6 +65,7 @@ def load_slicing(folder: Path, *, name: str = "learned", stochastic: bool = Fals
     first = actor_file(folder, "du_0")
     if not first.exists():
         raise WeightsMissing(f"{folder}: neither {first.name} nor {central.name}; train with `ricity train slicing`")
-    n_dus = load_actor(first).spec.n_dus
-    weights = [load_actor(actor_file(folder, f"du_{index}")) for index in range(n_dus)]
+    n_trained = load_actor(first).spec.n_dus
+    trained = [load_actor(actor_file(folder, f"du_{index}")) for index in range(n_trained)]
+    weights = [trained[du % n_trained] for du in range(n_dus or n_trained)]
     return LearnedSlicing(ActorStack(weights), name=name, stochastic=stochastic, seed=seed)

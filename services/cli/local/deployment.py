@@ -5,12 +5,15 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from ric_sim.radio.learned.starting import NONE, SHIPPED
 from ric_sim.store.embedded import EmbeddedServer
 from services.cli.local.child import ProcessSpec, ready_file_probe
 from services.cli.local.folder import RunFolder
 from services.cli.local.options import RunOptions
 from services.cli.local.runner import EmbeddedStoreRunner, ProgramRunner
+from services.cli.local.slicing import CRITIC, N_DUS, RADIO
 
 STORE, RIC, NODES, PLANNERS = "store", "ric", "nodes", "planners"
 HOST = "127.0.0.1"
@@ -73,6 +76,41 @@ class Deployment:
             **_given("RICITY_FLOW_FILE", options.flows),
         }
         return self._process(NODES, "services.nodes.main", {**self._city, **env}, ends_by_itself=True)
+
+    def slicing_processes(self) -> list[ProcessSpec]:
+        """The radio network, one dApp per O-DU, and their critic; they find each other in any order."""
+        radio_port, critic_port = free_port(), free_port()
+        out = self._folder.root.resolve()
+        seed = str(self._options.seed or 0)
+        radio = {"RICITY_GRPC_PORT": str(radio_port), "RICITY_DUS": str(N_DUS), "RICITY_RADIO_SEED": seed, "RICITY_OUT": str(out)}
+        critic = {
+            "RICITY_GRPC_PORT": str(critic_port),
+            "RICITY_DUS": str(N_DUS),
+            "RICITY_LEARN_SEED": seed,
+            "RICITY_NICENESS": "5",
+            "RICITY_SLICING_WEIGHTS": self._slicing_weights,
+            "RICITY_OUT": str(out / CRITIC),
+        }
+        links = {
+            "RICITY_RADIO": f"{HOST}:{radio_port}",
+            "RICITY_CRITIC": f"{HOST}:{critic_port}",
+            "RICITY_SLICING_WEIGHTS": self._slicing_weights,
+        }
+        dapps = [
+            self._process(f"slicing-du-{du}", "xapps.slicing.main", {"RICITY_DU": str(du), "RICITY_EXPLORE_SEED": seed, **links})
+            for du in range(N_DUS)
+        ]
+        return [
+            self._process(RADIO, "services.radio.main", radio),
+            self._process(CRITIC, "xapps.critic.main", critic),
+            *dapps,
+        ]
+
+    @property
+    def _slicing_weights(self) -> str:
+        """As the processes take it, whatever folder they run in."""
+        choice = self._options.slicing_weights
+        return choice if choice in (NONE, SHIPPED) else str(Path(choice).resolve())
 
     def _process(self, name: str, module: str, env: Mapping[str, str], *, ends_by_itself: bool = False) -> ProcessSpec:
         ready_file = (self._folder.ready / f"{name}.json").resolve()

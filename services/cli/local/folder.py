@@ -68,6 +68,11 @@ class RunFolder:
         return self.root / "ledger.npz"
 
     @property
+    def slicing(self) -> Path:
+        """Written by the radio network: reward and QoS per O-DU over time."""
+        return self.root / "slicing.json"
+
+    @property
     def summary(self) -> Path:
         return self.root / "summary.json"
 

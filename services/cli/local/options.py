@@ -33,6 +33,8 @@ class RunOptions:
         max_flows: plays only the first ones.
         ric_port: gRPC port of the RIC; 0 takes a free one.
         keep: leave the deployment running after the day, until Ctrl-C.
+        slicing: the radio network plays beside, with a slicing dApp per O-DU and their critic.
+        slicing_weights: what its actors start with: `none`, `shipped`, or a folder of weights.
         out: folder for everything the run writes.
     """
 
@@ -54,6 +56,8 @@ class RunOptions:
     max_flows: int | None = None
     ric_port: int = 0
     keep: bool = False
+    slicing: bool = False
+    slicing_weights: str = "none"
 
     def validate(self) -> None:
         """Checks every number; names are checked where they are looked up.

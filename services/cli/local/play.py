@@ -36,6 +36,7 @@ from services.cli.local.folder import RunFolder, read_json, write_json
 from services.cli.local.identity import identity, weight_digests
 from services.cli.local.memory import MemoryPeak
 from services.cli.local.options import EMBEDDED, RunOptions
+from services.cli.local.slicing import check_slicing_weights, slicing_summary
 from services.cli.local.supervisor import Supervisor
 from services.cli.local.watcher import Watcher
 from services.cli.report.ledger import DayLedger, read_ledger
@@ -67,7 +68,12 @@ class RunResult:
         utilisation = utilisation_over_day(self.scenario.city, self.changes, start_ms=start_ms, end_ms=end_ms + 1)
         title = f"{self.summary['profile']} profile, {self.summary['day']} day, policy {self.summary['policy']}"
         plots = RunPlots(self.scenario.city.services, self.day, self.ledger, title)
-        return [path.name for path in plots.draw_all(self.folder.plots, utilisation)]
+        drawn = plots.draw_all(self.folder.plots, utilisation)
+        if self.summary.get("slicing"):
+            from services.cli.report.slicing_plot import draw_slicing
+
+            drawn.append(draw_slicing(self.folder.plots / "slicing.png", read_json(self.folder.slicing) or {}))
+        return [path.name for path in drawn]
 
 
 class LocalRun:
@@ -90,6 +96,8 @@ class LocalRun:
             profile=options.profile, day=options.day, seed=options.seed, city_file=options.city, flow_file=options.flows
         )
         self._weights = weight_digests(options, self._scenario.city)
+        if options.slicing:
+            check_slicing_weights(options.slicing_weights)
         self._folder = RunFolder(options.out)
         self._memory = MemoryPeak()
         self._stack = ExitStack()
@@ -147,6 +155,8 @@ class LocalRun:
         self._wait_for_planners()
         self._supervisor.start(*self._deployment.xapp_processes(services), self._deployment.nodes_process())
         self._supervisor.wait_ready(*self._supervisor.children, each=self._watch)
+        if options.slicing:  # after the routing half is up, and not waited for: the day does not depend on it
+            self._supervisor.start(*self._deployment.slicing_processes())
 
     def _open_store(self) -> tuple[str, str]:
         """URL and namespace of the store; starts the embedded one."""
@@ -225,6 +235,8 @@ class LocalRun:
         facts = self._facts(nodes["began_unix_s"], interrupted=interrupted, killed=killed)
         played = PlayedDay(scenario.city.services, ledger)
         summary = compose(nodes, played, findings, facts, identity(self._options, scenario, self._weights))
+        if self._options.slicing:
+            summary["slicing"] = slicing_summary(read_json(self._folder.slicing))
         write_json(self._folder.summary, summary)
         return RunResult(summary, scenario, day, ledger, changes, self._folder)
 

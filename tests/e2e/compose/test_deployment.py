@@ -12,7 +12,8 @@ from ric_sim.telemetry.dashboard import DASHBOARD_FILE
 from tests.e2e.compose.stack import ROOT, Stack, answers, eventually
 
 XAPPS = {"routing-ar", "routing-gaming", "routing-industry", "routing-iot", "routing-video", "routing-voip"}
-PARTS = XAPPS | {"ric", "nodes"}
+DAPPS = {f"slicing-du-{du}" for du in range(6)}
+PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic"}
 DAY_WITHIN_S = 400
 REQUESTS = 47_061
 GOS_TOLERANCE = 0.003
@@ -88,9 +89,9 @@ def test_grafana_is_provisioned(stack):
     assert stack.get("grafana", 3000, "/api/dashboards/uid/ricity")["dashboard"]["title"] == "Ricity"
 
 
-@pytest.mark.parametrize("component", ["ric", "nodes", "xapp"])
+@pytest.mark.parametrize("component", ["ric", "nodes", "xapp", "radio", "slicing", "critic"])
 def test_a_part_exports_exactly_what_is_declared(played, component):
-    text = played.metrics({"xapp": "routing-video"}.get(component, component))
+    text = played.metrics({"xapp": "routing-video", "slicing": "slicing-du-0"}.get(component, component))
     exported = {(name, kind) for name, kind in re.findall(r"^# TYPE (ricity_\w+) (\w+)$", text, flags=re.MULTILINE)}
     components = {"xapp": ("xapp", "routing")}.get(component, (component,))
     declared = {(spec.name, spec.kind) for spec in registry().values() if spec.component in components}

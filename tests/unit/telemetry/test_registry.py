@@ -11,8 +11,23 @@ from ric_sim.telemetry import counter, declare, gauge, histogram, registry
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("ric_sim", "services", "xapps")
-COMPONENTS = {"ric", "xapp", "routing", "nodes"}
-UNITS = ("seconds", "bytes", "ratio", "requests", "commits", "flows", "nodes", "instances", "subscriptions", "attached", "info")
+COMPONENTS = {"ric", "xapp", "routing", "nodes", "radio", "slicing", "critic"}
+SLICING_UNITS = ("reward", "variance", "rho")
+"""Numbers without a unit that are named after what they are."""
+UNITS = (
+    "seconds",
+    "bytes",
+    "ratio",
+    "requests",
+    "commits",
+    "flows",
+    "nodes",
+    "instances",
+    "subscriptions",
+    "attached",
+    "info",
+    *SLICING_UNITS,
+)
 UNBOUNDED_LABELS = {"flow", "flow_id", "ue", "ue_id", "instance_id", "node"}
 OURS = {name: spec for name, spec in registry().items() if name.startswith("ricity_")}
 CREATED = re.compile(r'\b(counter|gauge|histogram)\(\s*"([a-z0-9_]+)"')

@@ -5,6 +5,7 @@ import yaml
 
 from ric_sim.domain.errors import MalformedFile, UnknownKey
 from ric_sim.network.services_catalogue import SERVICES
+from ric_sim.radio.config import RadioConfig
 from xapps.sdk.descriptor import XAPPS_FOLDER, find_descriptors, load_descriptor
 
 REPORTER = {
@@ -22,6 +23,15 @@ ROUTER = {
     "services": ["ar", "iot"],
     "subscriptions": {"inserts": ["{service}"]},
     "controls": ["route", "reject"],
+}
+SLICER = {
+    "xapp_name": "slicer-{du}",
+    "version": "0.1.0",
+    "description": "Slices.",
+    "module": "xapps.slicer.main",
+    "dus": 3,
+    "subscriptions": {"frames": True},
+    "controls": ["slice"],
 }
 
 
@@ -52,6 +62,32 @@ def test_an_xapp_with_services_has_an_instance_for_each(write):
     assert all(i.env["RICITY_WINDOW"] == "8" for i in instances)
 
 
+def test_an_xapp_with_dus_has_an_instance_for_each(write):
+    descriptor = load_descriptor(write(SLICER))
+    named = [(i.xapp_name, dict(i.env)) for i in descriptor.instances(["video"])]
+    assert named == [(f"slicer-{du}", {"RICITY_DU": str(du)}) for du in range(3)]
+    assert descriptor.instance("2").xapp_name == "slicer-2"
+    with pytest.raises(UnknownKey, match="expected one of 0, 1, 2"):
+        descriptor.instance()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dus": 0}, "{du}"),
+        ({"xapp_name": "slicer"}, "{du}"),
+        ({"dus": 11}, "dus"),
+        ({"controls": []}, "`subscriptions.frames` and `controls` slice need each other"),
+        ({"controls": ["slice", "weights"]}, "`subscriptions.experience` and `controls` weights need each other"),
+        ({"controls": ["slice", "route"]}, "`subscriptions.inserts` and `controls` reject or route need each other"),
+    ],
+)
+def test_what_does_not_fit_a_cell_is_named(write, changes, message):
+    with pytest.raises(MalformedFile) as failure:
+        load_descriptor(write(SLICER | changes))
+    assert message in str(failure.value)
+
+
 def test_another_citys_services_replace_those_of_the_file(write):
     instances = load_descriptor(write(ROUTER)).instances(["drones"])
     assert [(i.xapp_name, i.inserts) for i in instances] == [("router-drones", ("drones",))]
@@ -78,7 +114,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_one(write):
         ({"xapp_name": "No Capitals"}, "xapp_name"),
         ({"module": "main.py; rm"}, "module"),
         ({"description": ""}, "description"),
-        ({"subscriptions": {}}, "expected inserts, reports or both"),
+        ({"subscriptions": {}}, "expected inserts, reports, frames or experience"),
         ({"subscriptions": {"reports": [{"measurements": [], "period_ms": 1000}]}}, "measurements"),
         ({"subscriptions": {"reports": [{"measurements": ["X"], "period_ms": 1}]}}, "period_ms"),
         ({"controls": ["route"]}, "need each other"),
@@ -131,4 +167,7 @@ def test_a_module_outside_its_folder_is_refused(write, tmp_path):
 def test_the_projects_own_descriptors_fit_and_serve_the_whole_catalogue():
     routing = find_descriptors()["routing"]
     assert [i.xapp_name for i in routing.instances()] == [f"routing-{spec.key}" for spec in SERVICES]
+    slicing, critic = find_descriptors()["slicing"], find_descriptors()["critic"]
+    assert [i.xapp_name for i in slicing.instances()] == [f"slicing-du-{du}" for du in range(RadioConfig().n_dus)]
+    assert [i.xapp_name for i in critic.instances()] == ["critic"]
     assert load_descriptor(XAPPS_FOLDER / "_template" / "xapp.yaml").instances()

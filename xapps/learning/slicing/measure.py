@@ -29,7 +29,7 @@ def actor_curvature(learner: SacLearner, batch: Batch, *, n_steps: int = N_STEPS
     generator = torch.Generator().manual_seed(seed)
     noise = standard_noise(tuple(batch.action.shape), generator)
     leaves = learner.actor_shape.leaves(learner.actors)
-    losses, _ = learner.actor_losses(leaves, batch, noise, torch.arange(learner.plan.n_agents))
+    losses, _ = learner.actor_losses(leaves, learner.actor_pass(batch, noise))
     slopes = torch.autograd.grad(losses.sum(), leaves, create_graph=True)
     start = standard_noise(tuple(learner.actors.shape), generator)
     return lanczos(hessian_product(slopes, leaves), start, n_steps)

@@ -18,6 +18,7 @@ from torch import Tensor
 from ric_sim.domain.errors import TrainingDiverged
 from xapps.learning.slicing.config import NetworkConfig, RegularisationConfig, SacConfig, SamConfig
 from xapps.learning.slicing.gaussian import divergence, greedy, sample, standard_noise
+from xapps.learning.slicing.passes import ActorPass, CriticPass
 from xapps.learning.slicing.replay import Batch
 from xapps.learning.slicing.sam import SharpnessGuard, TdSelection, perturbed
 from xapps.learning.slicing.stacked import MlpShape, SpectralNorm, Views, dropout_masks, gradient
@@ -62,15 +63,6 @@ class UpdateReport:
     td_variance: npt.NDArray[np.float64]
     selected: npt.NDArray[np.bool_]
     rho_actor: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class CriticPass:
-    """What both passes over the critic share: inputs [C, M b, o + d + M], targets [M b], dropout masks."""
-
-    inputs: Tensor
-    targets: Tensor
-    masks: list[Tensor] | None
 
 
 class SacLearner:
@@ -208,33 +200,45 @@ class SacLearner:
 
     def _update_actors(self, batch: Batch, done_ratio: float) -> tuple[Tensor, Tensor, npt.NDArray[np.float64]]:
         """Losses [M], mean log densities [M], radii [M] (0 where no SAM was applied)."""
-        noise = standard_noise(tuple(batch.action.shape), self._noise)
-        everyone = torch.arange(self.plan.n_agents)
+        prepared = self.actor_pass(batch, standard_noise(tuple(batch.action.shape), self._noise))
         leaves = self.actor_shape.leaves(self.actors)
-        losses, log_density = self.actor_losses(leaves, batch, noise, everyone)
+        losses, log_density = self.actor_losses(leaves, prepared)
         slope = gradient(losses.sum(), leaves)
         rho = self._actor_radii(done_ratio)
         if len(under_sam := np.flatnonzero(rho)):
-            rows = torch.from_numpy(under_sam)
-            moved = perturbed(self.actors[rows], slope[rows], torch.from_numpy(rho[under_sam]).float())
+            rows, radii = torch.from_numpy(under_sam), torch.from_numpy(rho[under_sam]).float()
+            moved = perturbed(self.actors.index_select(0, rows), slope.index_select(0, rows), radii)
             leaves = self.actor_shape.leaves(moved)
-            again, _ = self.actor_losses(leaves, batch, noise, rows)
-            slope[rows] = gradient(again.sum(), leaves)
+            again, _ = self.actor_losses(leaves, prepared if len(rows) == self.plan.n_agents else prepared.of(rows))
+            slope.index_copy_(0, rows, gradient(again.sum(), leaves))
         self._step("actors", self.actors, slope, float(losses.detach().sum()))
         return losses.detach(), log_density, rho
 
-    def actor_losses(self, views: Views, batch: Batch, noise: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """mean(beta log pi - min_j Q_j(s, a)) of the agents `rows`, whose parameters `views` are, and mean log densities."""
-        partial = len(rows) < self.plan.n_agents
-        observation, noise = (batch.observation[rows], noise[rows]) if partial else (batch.observation, noise)
-        outputs = self.actor_shape.forward(views, observation)
-        action, log_density = sample(outputs, noise)
-        value = self._values(self.critic_shape.split(self.critics), observation, action, rows if partial else None).amin(dim=0)
-        losses = (self.log_temperature[rows].exp()[:, None] * log_density - value).mean(dim=1)
-        if weight := self.plan.regularisation.change_penalty:
-            with torch.no_grad():
-                former = self.actor_shape.forward(self.actor_shape.split(self.reference[rows]), observation)
-            losses = losses + weight * divergence(outputs, former).mean(dim=1)
+    @torch.no_grad()
+    def actor_pass(self, batch: Batch, noise: Tensor) -> ActorPass:
+        """Everything about a batch that does not depend on the actors."""
+        views, (n_obs, n_act) = self.critic_shape.split(self.critics), (self.plan.observation_dim, self.plan.action_dim)
+        if self._spectral is not None:
+            views = self._spectral.divided(views)
+        by_observation, by_action, by_agent = views[0].split((n_obs, n_act, self.plan.n_agents), dim=1)
+        rows = batch.observation.reshape(1, -1, n_obs).expand(self.n_critics, -1, -1)
+        of_agent = (by_agent + views[1]).repeat_interleave(noise.shape[1], dim=1)
+        known = torch.baddbmm(of_agent, rows, by_observation)
+        former = None
+        if self.plan.regularisation.change_penalty:
+            former = self.actor_shape.forward(self.actor_shape.split(self.reference), batch.observation)
+        temperature = self.log_temperature.exp()[:, None]
+        return ActorPass(batch.observation, noise, temperature, (by_action, known, *views[2:]), former)
+
+    def actor_losses(self, views: Views, prepared: ActorPass) -> tuple[Tensor, Tensor]:
+        """mean(beta log pi - min_j Q_j(s, a)) [m] of actors with these parameters, and their mean log densities."""
+        outputs = self.actor_shape.forward(views, prepared.observation)
+        action, log_density = sample(outputs, prepared.noise)
+        rows = action.view(1, -1, self.plan.action_dim).expand(self.n_critics, -1, -1)
+        value = self.critic_shape.forward(prepared.critics, rows).view(self.n_critics, *log_density.shape).amin(dim=0)
+        losses = (prepared.temperature * log_density - value).mean(dim=1)
+        if prepared.former is not None:
+            losses = losses + self.plan.regularisation.change_penalty * divergence(outputs, prepared.former).mean(dim=1)
         return losses, log_density.detach().mean(dim=1)
 
     def _actor_radii(self, done_ratio: float) -> npt.NDArray[np.float64]:
@@ -252,15 +256,14 @@ class SacLearner:
         self._step("temperatures", self.log_temperature, -self.log_temperature.exp() * missing, float(missing.sum()))
         self.log_temperature.clamp_(*_LOG_TEMPERATURE)
 
-    def _critic_inputs(self, observation: Tensor, action: Tensor, rows: Tensor | None = None) -> Tensor:
-        """[C, m b, o + d + M] for m agents, all C critics alike."""
-        identity = self._identity if rows is None else self._identity[rows]
-        joint = torch.cat((observation, action, identity.expand(-1, observation.shape[1], -1)), dim=2)
+    def _critic_inputs(self, observation: Tensor, action: Tensor) -> Tensor:
+        """[C, M b, o + d + M], all C critics alike."""
+        joint = torch.cat((observation, action, self._identity.expand(-1, observation.shape[1], -1)), dim=2)
         return joint.view(1, -1, joint.shape[2]).expand(self.n_critics, -1, -1)
 
-    def _values(self, views: Views, observation: Tensor, action: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Q [C, m, b]; without dropout: only the critics' own fit is regularised by it."""
-        values = self.critic_shape.forward(views, self._critic_inputs(observation, action, rows), spectral=self._spectral)
+    def _values(self, views: Views, observation: Tensor, action: Tensor) -> Tensor:
+        """Q [C, M, b]; without dropout: only the critics' own fit is regularised by it."""
+        values = self.critic_shape.forward(views, self._critic_inputs(observation, action), spectral=self._spectral)
         return values.view(self.n_critics, *observation.shape[:2])
 
     def _step(self, name: str, parameters: Tensor, slope: Tensor, loss: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 FloatArray = npt.NDArray[np.float64]
@@ -26,7 +27,8 @@ def perturbed(parameters: Tensor, slope: Tensor, rho: Tensor) -> Tensor:
     Args:
         slope: gradients [M, P]. rho: radii [M], in units of the parameters.
     """
-    return parameters + (rho / (slope.norm(dim=1) + _TINY))[:, None] * slope
+    scale = rho / (torch.linalg.vector_norm(slope, dim=1) + _TINY)
+    return torch.addcmul(parameters, scale[:, None], slope)
 
 
 @dataclass(frozen=True)

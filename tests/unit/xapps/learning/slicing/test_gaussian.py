@@ -26,6 +26,14 @@ def test_log_density_integrates_to_one() -> None:
     assert float(torch.trapezoid(log_density.exp(), grid)) == pytest.approx(1.0, abs=1e-4)
 
 
+def test_the_gradient_by_hand_is_the_numeric_one_and_so_is_its_own() -> None:
+    generator = torch.Generator().manual_seed(4)
+    outputs = torch.randn(3, 6, generator=generator, dtype=torch.float64, requires_grad=True)
+    noise = torch.randn(3, 3, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda x: sample(x, noise), outputs)
+    assert torch.autograd.gradgradcheck(lambda x: sample(x, noise), outputs)
+
+
 def test_the_greedy_action_is_the_sigmoid_of_the_mean() -> None:
     assert greedy(torch.tensor([0.0, math.log(3), 9.0, -9.0])).tolist() == pytest.approx([0.5, 0.75])
 

@@ -17,9 +17,8 @@ from xapps.learning.slicing.sac import SacLearner
 def _values(made: SacLearner, agents: list[int]) -> torch.Tensor:
     """Q of the first rows of one batch for these agents, whose experience is that of agent 1."""
     batch = batches(1)[0]
-    rows = torch.tensor(agents)
-    same = torch.ones(len(agents), dtype=torch.int64)
-    return made._values(made.critic_shape.split(made.critics), batch.observation[same], batch.action[same], rows)
+    same = torch.ones(made.plan.n_agents, dtype=torch.int64)
+    return made._values(made.critic_shape.split(made.critics), batch.observation[same], batch.action[same])[:, agents]
 
 
 @pytest.mark.parametrize(

@@ -113,19 +113,32 @@ def test_only_chosen_agents_are_perturbed() -> None:
     torch.testing.assert_close(selective.actors[1:], plain.actors[1:], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("spectral_norm", [False, True])
+def test_critics_of_the_action_alone_say_what_the_whole_critics_say(spectral_norm: bool) -> None:
+    made = _trained(regularisation=RegularisationConfig(spectral_norm=spectral_norm))
+    batch = batches(1)[0]
+    whole = made._values(made.critic_shape.split(made.critics), batch.observation, batch.action)
+    prepared = made.actor_pass(batch, torch.zeros(N_AGENTS, 8, ACTION_DIM))
+    for rows in (torch.tensor([0, 1, 2]), torch.tensor([2, 0])):
+        action = batch.action[rows].view(1, -1, ACTION_DIM).expand(made.n_critics, -1, -1)
+        alone = made.critic_shape.forward(prepared.of(rows).critics, action)
+        torch.testing.assert_close(alone.view(made.n_critics, len(rows), 8), whole[:, rows])
+
+
 def test_a_stack_of_actors_updates_like_actors_alone() -> None:
     """Against plain modules: same noise, same critic, one Adam each."""
     made, batch = learner(), batches(1)[0]
     start = made.actors.clone()
     noise = torch.randn(N_AGENTS, 8, ACTION_DIM, generator=torch.Generator().manual_seed(9))
     leaves = made.actor_shape.leaves(made.actors)
-    losses, _ = made.actor_losses(leaves, batch, noise, torch.arange(N_AGENTS))
+    prepared = made.actor_pass(batch, noise)
+    losses, _ = made.actor_losses(leaves, prepared)
     together = torch.cat([part.flatten(1) for part in torch.autograd.grad(losses.sum(), leaves)], dim=1)
     made._step("actors", made.actors, together, 0.0)
     for agent in range(N_AGENTS):
         alone = start[agent : agent + 1].clone()
         leaves = made.actor_shape.leaves(alone)
-        loss, _ = made.actor_losses(leaves, batch, noise, torch.tensor([agent]))
+        loss, _ = made.actor_losses(leaves, prepared.of(torch.tensor([agent])))
         alone.grad = torch.cat([part.flatten(1) for part in torch.autograd.grad(loss.sum(), leaves)], dim=1)
         torch.optim.Adam([alone], lr=made.plan.sac.learning_rate, fused=True).step()
         torch.testing.assert_close(made.actors[agent : agent + 1], alone)

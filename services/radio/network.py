@@ -1,0 +1,201 @@
+"""The radio network in lock step: one report to every dApp, one control back from each until the deadline, one frame."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from typing import Any
+
+import numpy as np
+
+from ric_sim.domain.errors import OutOfRange
+from ric_sim.radio.config import RadioConfig
+from ric_sim.radio.decoding import PROPORTIONAL_FAIR, Allocation
+from ric_sim.radio.policies import BEST_SPLIT, make_slicing_policy
+from ric_sim.radio.world import World
+from ricity.radio.v1 import radio_pb2
+from services.radio.codec import Applied, Wish, outcome_of, wish_of
+from services.radio.metrics import RadioMetrics
+from services.radio.record import SlicingRecord
+from services.radio.session import Session
+from services.radio.settings import RadioSettings
+
+MISSES_BEFORE_UNWAITED = 5
+"""Frames in a row without its control after which an attached dApp is waited for no longer, until it answers again."""
+
+_LOGGED_REFUSALS = 100
+
+
+class RadioNetwork:
+    """One world, a heuristic's world beside it, and the dApps that are attached.
+
+    An O-DU without a control that can be played is given a fixed split which satisfies most frames (`BEST_SPLIT`).
+
+    Attributes:
+        epoch: drawn at the start; frames count within it.
+        record: what has happened.
+        outcomes: of the last frame, by O-DU; None before the first.
+    """
+
+    def __init__(self, settings: RadioSettings, *, log: Any) -> None:
+        config = RadioConfig(n_dus=settings.dus, n_ues=settings.ues)
+        self.world = World(config, n_replicas=1, observation=settings.observation)
+        self._rule_world = World(config, n_replicas=1, observation=settings.observation)
+        for world in (self.world, self._rule_world):
+            for du in range(config.n_dus - settings.later_dus, config.n_dus):
+                world.set_on_air(du, on_air=False)
+            world.reset(settings.radio_seed, settings.radio_profile)
+        self._rule = make_slicing_policy(settings.rule)
+        self.epoch = uuid.uuid4().int >> 64
+        self.record = SlicingRecord(self.world.n_dus, rule=settings.rule)
+        self._settings, self._log = settings, log
+        self._metrics = RadioMetrics(self.world.n_dus)
+        self._sessions: dict[int, Session] = {}
+        self.outcomes: list[radio_pb2.FrameOutcome | None] = [None] * self.world.n_dus
+        self._answered, self._attached = asyncio.Event(), asyncio.Event()
+        shares = np.asarray(BEST_SPLIT) / np.sum(BEST_SPLIT)
+        safe = np.floor(shares * config.n_rbs).astype(np.int64)
+        self._safe = Wish(safe, np.full(2, PROPORTIONAL_FAIR), 0.0)
+        self._n_refused = 0
+
+    # --- dApps -------------------------------------------------------------------------------------------------------
+
+    def attach(self, session: Session) -> None:
+        """The session's dApp decides from the next frame on, in place of another one for the same O-DU.
+
+        An O-DU that was off the air serves UEs from then on, and goes on when its dApp has gone.
+        """
+        former = self._sessions.get(session.du)
+        if former is not None:
+            former.close()
+        self._sessions[session.du] = session
+        for world in (self.world, self._rule_world):
+            world.set_on_air(session.du, on_air=True)
+        self._count_attached()
+        self._log.info("dapp.attached", du=session.du, instance=session.instance_id)
+
+    def detach(self, session: Session) -> None:
+        """Its O-DU is on the safe split from now on; harmless when another session has taken over."""
+        if self._sessions.get(session.du) is session:
+            del self._sessions[session.du]
+            self._count_attached()
+            self._log.warning("dapp.detached", du=session.du, instance=session.instance_id)
+            self._check_answered()
+
+    def take(self, session: Session, control: radio_pb2.Control) -> None:
+        """A control from a dApp; one of another frame is counted and changes nothing."""
+        if (control.epoch, control.frame) != (self.epoch, self.world.frame) or not session.asked:
+            self._count(session.du, "late")
+            session.misses = 0
+            return
+        session.misses = 0
+        session.control = control
+        session.asked = False
+        seconds = time.perf_counter() - session.asked_s
+        self._metrics.answer_seconds.observe(seconds)
+        self.record.answered(seconds)
+        self._check_answered()
+
+    @property
+    def instances(self) -> dict[int, str]:
+        """O-DU -> the dApp that decides for it."""
+        return {du: session.instance_id for du, session in self._sessions.items()}
+
+    def _count_attached(self) -> None:
+        self._metrics.attached.set(len(self._sessions))
+        if len(self._sessions) == self.world.on_air.sum():
+            self._attached.set()
+
+    def _check_answered(self) -> None:
+        if not any(session.asked and session.misses < MISSES_BEFORE_UNWAITED for session in self._sessions.values()):
+            self._answered.set()
+
+    # --- frames ------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Plays frames until cancelled, as fast as told; the first one waits a while for all dApps."""
+        try:
+            async with asyncio.timeout(self._settings.wait_for_dapps_s):
+                await self._attached.wait()
+        except TimeoutError:
+            self._log.warning("radio.begins_incomplete", attached=len(self._sessions), dus=self.world.n_dus)
+        self.record.began_s = due_s = time.monotonic()
+        while True:
+            await self.play_frame()
+            due_s = max(due_s + 1.0 / self._settings.frames_per_s, time.monotonic() - 1.0)
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+
+    async def play_frame(self) -> None:
+        """One frame: reports out, controls in or the deadline, the world's step."""
+        self._ask()
+        try:
+            async with asyncio.timeout(self._settings.deadline_ms / 1000):  # wait_for could swallow a cancellation
+                await self._answered.wait()
+        except TimeoutError:
+            self._log.debug("radio.deadline_passed", frame=self.world.frame)
+        frame = self.world.frame
+        on_air = self.world.on_air
+        decided = [self._decided(du) for du in range(self.world.n_dus)]
+        wishes = [wish for wish, _ in decided]
+        played = self.world.apply(_allocation(wishes))
+        ruled = self._rule_world.apply(self._rule.allocate(self._rule_world))
+        fallback = np.array([applied.result != radio_pb2.CONTROL_RESULT_APPLIED for _, applied in decided])
+        self.outcomes = [
+            outcome_of(played, du, frame=frame, applied=applied, beta=wish.beta) for du, (wish, applied) in enumerate(decided)
+        ]
+        self.record.add(played, ruled, fallback, on_air)
+        self._metrics.played(played, ruled, self.record.policy_age_s, on_air)
+
+    def _ask(self) -> None:
+        observations, needs = self.world.observe()[0], self.world.need_rbs[0]
+        self._answered.clear()
+        for du, session in self._sessions.items():
+            if not self.world.on_air[du]:
+                continue
+            report = radio_pb2.Report(
+                epoch=self.epoch,
+                frame=self.world.frame,
+                observation=observations[du].tolist(),
+                need_rbs=needs[du].tolist(),
+                outcome=self.outcomes[du],
+            )
+            session.ask(report)
+        self._check_answered()
+
+    def _decided(self, du: int) -> tuple[Wish, Applied]:
+        """What the O-DU is to do in this frame."""
+        if not self.world.on_air[du]:
+            return self._safe, Applied(radio_pb2.CONTROL_RESULT_UNSPECIFIED)
+        session = self._sessions.get(du)
+        control = session.control if session else None
+        if session is not None:
+            session.misses += session.asked
+            session.control, session.asked = None, False
+        if control is None:
+            self._count(du, "missing")
+            return self._safe, Applied(radio_pb2.CONTROL_RESULT_MISSING)
+        try:
+            wish = wish_of(control, self.world.config.n_rbs)
+        except OutOfRange as error:
+            self._count(du, "refused")
+            if self._n_refused % _LOGGED_REFUSALS == 0:
+                self._log.warning("control.refused", du=du, error=str(error), refused=self._n_refused + 1)
+            self._n_refused += 1
+            return self._safe, Applied(radio_pb2.CONTROL_RESULT_REFUSED, str(error))
+        self._count(du, "applied")
+        self.record.decided_with(du, control.policy_version)
+        return wish, Applied(radio_pb2.CONTROL_RESULT_APPLIED)
+
+    def _count(self, du: int, result: str) -> None:
+        self.record.controls[result][du] += 1
+        self._metrics.controls[du][result].inc()
+
+
+def _allocation(wishes: list[Wish]) -> Allocation:
+    """One world's allocation, O-DU by O-DU."""
+    return Allocation(
+        quota_rbs=np.stack([wish.quota_rbs for wish in wishes])[None],
+        beta=np.stack([wish.beta for wish in wishes])[None],
+        over_ratio=np.array([[wish.over_ratio for wish in wishes]]),
+    )

@@ -1,0 +1,29 @@
+"""`ricity run --slicing`: both halves live, and a critic that dies in the middle."""
+
+import signal
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+
+
+def test_both_halves_are_played_and_no_cell_notices_that_the_critic_dies(live):
+    run = live("--profile", "smoke", "--rate", 12, "--slicing")
+
+    def versions() -> list[int]:
+        return [du["policy_version"] for du in run.read("slicing.json").get("dus", {}).values()]
+
+    run.until(lambda: versions() and min(versions()) >= 1, "all actors to have weights")
+    run.kill("critic", signal.SIGKILL)
+    code, summary = run.finish()
+    assert code == 0, run.said
+    assert summary["audit"]["ok"]
+    assert summary["restarts"]["critic"] == 1
+    assert summary["killed_at_stop"] == []
+    slicing = summary["slicing"]
+    assert slicing["frames"] > 50
+    assert slicing["controls"]["refused"] == 0
+    assert slicing["controls"]["applied"] >= 0.98 * 6 * slicing["frames"]
+    assert set(slicing["policy_version"]) == {f"du_{du}" for du in range(6)}
+    assert 0 < slicing["all3"]["last_fifth"] <= 1
+    assert (run.out / "plots" / "slicing.png").exists()

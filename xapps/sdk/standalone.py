@@ -1,0 +1,97 @@
+"""The process around an xApp that is no client of the RIC: settings, logs, status port, ready file and signals.
+
+The slicing dApps and their critic talk to the radio network and to each other; `xapps.sdk.process` is for xApps of the RIC.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import grpc
+
+from ric_sim.telemetry import declare
+from services.common import process
+from services.common.logs import configure_logs
+from services.common.server import CHANNEL_OPTIONS, HealthStatus, create_server
+from services.common.settings import ProcessSettings, load_settings
+from services.common.status_port import StatusPort
+
+__all__ = [
+    "ANSWER_TIMEOUT_S",
+    "CHANNEL_OPTIONS",
+    "STREAM_OVER",
+    "HealthStatus",
+    "ProcessLife",
+    "ProcessSettings",
+    "StandaloneSettingsT",
+    "create_server",
+    "run_standalone",
+]
+
+STREAM_OVER = (grpc.RpcError, asyncio.InvalidStateError, TimeoutError)
+"""What reading or writing a stream raises when its peer has gone or does not answer."""
+
+ANSWER_TIMEOUT_S = 5.0
+"""How long a peer may take to answer the first message of a stream."""
+
+StandaloneSettingsT = TypeVar("StandaloneSettingsT", bound=ProcessSettings)
+
+
+@dataclass(frozen=True)
+class ProcessLife:
+    """What a process is told and tells.
+
+    Attributes:
+        log: its logger.
+        stop: set on SIGTERM or SIGINT.
+        ready: to be set while it takes work; the status port says so, and the ready file is written the first time.
+        facts: go into the ready file, beside the status port.
+    """
+
+    log: Any
+    stop: asyncio.Event
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def run_standalone(
+    settings_class: type[StandaloneSettingsT],
+    *,
+    component: str,
+    name: Callable[[StandaloneSettingsT], str],
+    serve: Callable[[StandaloneSettingsT, ProcessLife], Awaitable[None]],
+) -> int:
+    """The whole life of a process, from the environment to the end on SIGTERM or SIGINT.
+
+    Args:
+        component: whose metrics it exports. name: stands in its log lines. serve: returns once `ProcessLife.stop` is set.
+    Returns:
+        Exit code: 0 after an orderly end; else as `services.common.process.run`.
+    """
+
+    async def main() -> None:
+        settings = load_settings(settings_class)
+        if settings.die_with_parent:
+            process.die_with_parent()
+        log = configure_logs(name(settings), level=settings.log_level)
+        declare(component)
+        log.info("xapp.starting", **settings.model_dump(mode="json"))
+        life = ProcessLife(log, process.stop_event())
+        status = StatusPort(host=settings.host, port=settings.status_port, is_ready=life.ready.is_set)
+        announcing = asyncio.create_task(_announce(settings, life, status.port))
+        try:
+            await serve(settings, life)
+            log.info("xapp.stopped")
+        finally:
+            announcing.cancel()
+            status.close()
+
+    return process.run(main)
+
+
+async def _announce(settings: ProcessSettings, life: ProcessLife, status_port: int) -> None:
+    await life.ready.wait()
+    process.write_ready_file(settings.ready_file, status_port=status_port, **life.facts)

@@ -1,0 +1,138 @@
+"""The dApp's stream with the critic: experience up, weights down. The O-DU is decided whether it is there or not."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+
+from ric_sim.radio.encoding import ENCODABLE
+from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
+from xapps.sdk.backoff import Backoff
+from xapps.sdk.standalone import ANSWER_TIMEOUT_S, CHANNEL_OPTIONS, STREAM_OVER
+from xapps.slicing.agent import SlicingAgent
+from xapps.slicing.experience import ExperienceBuffer
+from xapps.slicing.metrics import SlicingMetrics
+from xapps.slicing.settings import SlicingSettings
+from xapps.slicing.staging import WeightsStage
+
+PROTOCOL_VERSION = 1
+LONGEST_PAUSE_S = 1.0
+_LOGGED_FAILURES = 20
+
+
+class CriticLink:
+    """Streams what the buffer holds and stages what the critic sends.
+
+    Attributes:
+        joined: the critic takes experience and will send weights; only then the agent explores.
+    """
+
+    def __init__(
+        self, settings: SlicingSettings, agent: SlicingAgent, buffer: ExperienceBuffer, *, metrics: SlicingMetrics, log: Any
+    ) -> None:
+        self.joined = False
+        self._settings, self._agent, self._buffer = settings, agent, buffer
+        self._stage = WeightsStage(agent, settings.agent, metrics=metrics)
+        self._metrics, self._log = metrics, log
+        self._has_work = asyncio.Event()
+        self._notices: list[learning_pb2.WeightsNotice] = []
+
+    def wake(self) -> None:
+        """The buffer has something to send."""
+        self._has_work.set()
+
+    async def run(self) -> None:
+        """Learns until cancelled; a critic that is away or says no is tried again for ever."""
+        backoff, failures = Backoff(first_s=0.05, longest_s=LONGEST_PAUSE_S), 0
+        while True:
+            try:
+                await self._learn_until_lost(backoff)
+            except STREAM_OVER as error:
+                if failures % _LOGGED_FAILURES == 0:
+                    self._log.warning("critic.unreachable", critic=self._settings.critic, error=(str(error) or repr(error))[:200])
+                failures += 1
+            finally:
+                self._left()
+            self._metrics.reconnects.inc()
+            await asyncio.sleep(backoff.pause_s())
+
+    def _left(self) -> None:
+        self.joined = self._agent.exploring = False
+        self._metrics.critic_attached.set(0)
+        self._buffer.resend()
+        self._notices.clear()
+
+    async def _learn_until_lost(self, backoff: Backoff) -> None:
+        async with grpc.aio.insecure_channel(self._settings.critic, options=list(CHANNEL_OPTIONS)) as channel:
+            call = learning_pb2_grpc.LearningServiceStub(channel).Learn()
+            if not await self._join(call):
+                return
+            backoff.reset()
+            self.joined, self._agent.exploring = True, self._settings.explore
+            self._metrics.critic_attached.set(1)
+            self._log.info("critic.joined", critic=self._settings.critic, unacknowledged=len(self._buffer))
+            self._has_work.set()
+            tasks = [asyncio.create_task(activity) for activity in (self._read(call), self._write(call))]
+            try:
+                ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in ended:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _join(self, call: Any) -> bool:
+        facts, policy = self._agent.facts, self._agent.policy
+        if facts is None:
+            return False
+        join = learning_pb2.JoinRequest(
+            protocol_version=PROTOCOL_VERSION,
+            agent=self._settings.agent,
+            instance_id=self._settings.instance_id,
+            observation=facts.observation,
+            observation_dim=facts.observation_dim,
+            n_dus=facts.n_dus,
+            policy_version=policy.version if policy else 0,
+        )
+        async with asyncio.timeout(ANSWER_TIMEOUT_S):
+            await call.write(learning_pb2.LearnRequest(join=join))
+            message = await call.read()
+        if message is grpc.aio.EOF:
+            return False
+        result = message.join_result
+        if not result.accepted:
+            self._log.warning("critic.refused", refusal=learning_pb2.Refusal.Name(result.refusal), detail=result.detail)
+            return False
+        self._agent.decoding = result.decoding if result.decoding in ENCODABLE else None
+        self._buffer.batch_transitions = min(self._settings.batch_transitions, result.batch_transitions)
+        return True
+
+    async def _read(self, call: Any) -> None:
+        while (message := await call.read()) is not grpc.aio.EOF:
+            kind = message.WhichOneof("message")
+            if kind == "experience_result":
+                self._buffer.settle(message.experience_result)
+            elif kind == "stage":
+                # In a thread: checking large weights takes longer than a decision may wait.
+                self._tell(await asyncio.to_thread(self._stage.stage, message.stage))
+            elif kind == "activate":
+                self._tell(self._stage.activate(message.activate.version))
+
+    def _tell(self, notice: learning_pb2.WeightsNotice) -> None:
+        if notice.detail:
+            self._log.warning("weights.refused", version=notice.version, detail=notice.detail)
+        self._notices.append(notice)
+        self._has_work.set()
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            notices, self._notices = self._notices, []
+            for notice in notices:
+                await call.write(learning_pb2.LearnRequest(weights=notice))
+            for batch in self._buffer.unsent():
+                await call.write(learning_pb2.LearnRequest(experience=batch))
