@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format up down logs proto charts bench results new-xapp wheelhouse clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format certs up down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ check: $(READY)  ## format, lint, types, import contracts, protocol files, drift
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && proto/generate.sh "$$fresh" && \
 	  diff -r -x __pycache__ proto/gen "$$fresh" || { echo "proto/gen differs from proto/ricity: run 'make proto' and commit" >&2; exit 1; }
 	$(BIN)/python -m ric_sim.telemetry.dashboard --check
-	@if command -v promtool >/dev/null; then promtool check rules charts/alerts/ricity.rules.yml && promtool test rules charts/alerts/tests.yml; \
+	@if command -v promtool >/dev/null; then promtool check config charts/prometheus/prometheus.yml && promtool check rules charts/alerts/ricity.rules.yml && promtool test rules charts/alerts/tests.yml; \
 	  else echo "no promtool here: the compose tests check the alert rules"; fi
 
 format: $(READY)  ## lay out the code and mend what the linter can
@@ -71,6 +71,9 @@ format: $(READY)  ## lay out the code and mend what the linter can
 
 wheelhouse: $(READY)  ## torch as this machine's pip installs it, for the images of the parts that learn
 	@$(BIN)/python -m pip download -qq --disable-pip-version-check --no-deps -c constraints.txt -d wheelhouse torch
+
+certs: $(READY)  ## certificates of all parts and scopes.yaml in certs/ (what is sound is kept); ARGS="--days 90"
+	@$(BIN)/ricity certs create --out certs $(ARGS)
 
 up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build

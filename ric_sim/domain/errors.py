@@ -9,7 +9,9 @@ RicityError
 |  |- UnsupportedVersion      the two sides speak different protocol versions
 |  |- UnsupportedMeasurement  a KPM name the node does not offer (lists those it does)
 |  |- RefusedByRic            a registration or subscription the RIC does not admit (its cause says why)
+|  |- CertificateUnusable     a certificate, key or CA that is missing, expired or does not fit the others
 |  |- MalformedFile           a city or flow file that does not fit its schema
+|  |- PolicyRatioRefused      RRMPolicyRatios that break their rules (dedicated <= min <= max, minima <= 100 % together)
 |  |- WeightsMissing          a learned policy has no weights for a service
 |  |- WeightsCorrupt          a weight file that is damaged
 |  `- WeightsMismatch         a sound weight file for other features, another algorithm or another service
@@ -17,14 +19,21 @@ RicityError
 |  |- FlowIdConflict          the flow id is committed with other contents
 |  |- CityMismatch            two parts were started with different cities
 |  |- DuplicateInstance       an xApp instance id that is already attached
+|  |- RolloutUnderway         the xApp is being upgraded; one change of version at a time
+|  |- TrialUnderway           an A/B test of the xApp decides between its versions
 |  `- StageRefused            a version of a model cannot go from its stage to the one asked for
 |- NotFound                   an id that names nothing
 |  `- LogTrimmed              the store's log no longer holds the records asked for
+|- AccessRefused              who asks may not have it
+|  |- Unauthenticated         no identity, or one that nothing vouches for
+|  `- PermissionDenied        a known identity outside its scope or role
 |- StoreUnreachable           the store does not answer; whether state changed is unknown
 |- StoreCorrupt               the store's content breaks an invariant
 |- RicUnreachable             the RIC does not answer
 |- RegistryUnavailable        files of a model registry cannot be read or written
 |- RegistryCorrupt            the index of a model registry is damaged, or of another release
+|- PartUnreachable            a part the console shows does not answer, or nobody said where it is
+|- DriverUnavailable          what runs the xApps (container engine, cluster) does not answer
 |- Overloaded                 a bounded queue is full
 |- TrainingDiverged           a loss or gradient that is not finite
 |- PolicyFailed               a learned policy's numbers overflowed: no decision can be had from it
@@ -92,6 +101,14 @@ class MalformedFile(InvalidInput):
     code = "malformed_file"
 
 
+class CertificateUnusable(InvalidInput):
+    code = "certificate_unusable"
+
+
+class PolicyRatioRefused(InvalidInput):
+    code = "policy_ratio_refused"
+
+
 class WeightsMissing(InvalidInput):
     code = "weights_missing"
 
@@ -120,6 +137,14 @@ class DuplicateInstance(Conflict):
     code = "duplicate_instance"
 
 
+class RolloutUnderway(Conflict):
+    code = "rollout_underway"
+
+
+class TrialUnderway(Conflict):
+    code = "trial_underway"
+
+
 class StageRefused(Conflict):
     code = "stage_refused"
 
@@ -130,6 +155,20 @@ class NotFound(RicityError):
 
 class LogTrimmed(NotFound):
     code = "log_trimmed"
+
+
+class AccessRefused(RicityError):
+    """Nothing was read or changed; asking again as somebody else may succeed."""
+
+    code = "access_refused"
+
+
+class Unauthenticated(AccessRefused):
+    code = "unauthenticated"
+
+
+class PermissionDenied(AccessRefused):
+    code = "permission_denied"
 
 
 class StoreUnreachable(RicityError):
@@ -144,6 +183,11 @@ class StoreCorrupt(RicityError):
 
 class RicUnreachable(RicityError):
     code = "ric_unreachable"
+    retryable = True
+
+
+class PartUnreachable(RicityError):
+    code = "part_unreachable"
     retryable = True
 
 
@@ -172,6 +216,12 @@ class TrainingDiverged(RicityError):
 
 class PolicyFailed(RicityError):
     code = "policy_failed"
+
+
+class DriverUnavailable(RicityError):
+    code = "driver_unavailable"
+    retryable = True
+    state_changed = "unknown"
 
 
 class DeploymentFailed(RicityError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -31,11 +32,12 @@ class AdminServicer(admin_pb2_grpc.E2AdminServiceServicer):
 
     async def ListXapps(self, request: Any, context: Any) -> admin_pb2.ListXappsResponse:
         pools = self._termination.requests.pools
-        rows = [_xapp(instance) for name in sorted(pools) for instance in pools[name].instances]
-        return admin_pb2.ListXappsResponse(xapps=rows)
+        ports = self._subscriber_counts()
+        rows = [_xapp(i, ports[i.xapp_name, i.instance_id]) for name in sorted(pools) for i in pools[name].instances]
+        return admin_pb2.ListXappsResponse(xapps=rows, requests=self._request_totals())
 
     async def SetWeight(self, request: admin_pb2.SetWeightRequest, context: Any) -> admin_pb2.SetWeightResponse:
-        count = self._termination.set_weight(request.xapp_name, request.xapp_version, request.weight)
+        count = self._termination.set_weight(request.xapp_name, request.xapp_version, request.weight, keep=request.keep)
         return admin_pb2.SetWeightResponse(instances=count)
 
     async def ListMeasurements(self, request: Any, context: Any) -> admin_pb2.ListMeasurementsResponse:
@@ -50,6 +52,21 @@ class AdminServicer(admin_pb2_grpc.E2AdminServiceServicer):
         chosen = [reports[key] for key in sorted(reports) if request.ran_name in ("", key[0])]
         return admin_pb2.GetReportsResponse(reports=chosen)
 
+    def _subscriber_counts(self) -> Counter[tuple[str, str]]:
+        """Subscriptions by xApp name and instance id."""
+        subscribers = (s for subscription in self._termination.subscriptions.all() for s in subscription.subscribers)
+        instances = (port.instance for port in subscribers if isinstance(port, XappPort) and port.instance is not None)
+        return Counter((instance.xapp_name, instance.instance_id) for instance in instances)
+
+    def _request_totals(self) -> list[admin_pb2.RequestTotals]:
+        requests = self._termination.requests
+        totals = []
+        for name in sorted(requests.pools.keys() | set(requests.owners.values())):
+            services = {service for service, owner in requests.owners.items() if owner == name}
+            waiting = sum(service in services for service in requests.waiting_services())
+            totals.append(admin_pb2.RequestTotals(xapp_name=name, waiting=waiting, **requests.tally.totals(services)))
+        return totals
+
     def _subscription(self, subscription: Subscription) -> admin_pb2.SubscriptionInfo:
         if subscription.terms.kind == "report":
             queues = [subscriber.queued_reports for subscriber in subscription.subscribers if isinstance(subscriber, XappPort)]
@@ -62,7 +79,7 @@ class AdminServicer(admin_pb2_grpc.E2AdminServiceServicer):
         return info
 
 
-def _xapp(instance: Instance) -> admin_pb2.XappInfo:
+def _xapp(instance: Instance, subscriptions: int) -> admin_pb2.XappInfo:
     return admin_pb2.XappInfo(
         xapp_name=instance.xapp_name,
         xapp_version=instance.version,
@@ -73,4 +90,9 @@ def _xapp(instance: Instance) -> admin_pb2.XappInfo:
         outstanding=len(instance.outstanding),
         delivered_total=instance.delivered_total,
         answered_total=instance.answered_total,
+        subscriptions=subscriptions,
+        applied_total=instance.applied_total,
+        rejected_total=instance.rejected_total,
+        defaulted_total=instance.defaulted_total,
+        failed_total=instance.failed_total,
     )

@@ -20,6 +20,7 @@ from ricity.e2.v1.common_pb2 import ServiceRequest
 
 MAX_WINDOW = 4096
 MAX_WEIGHT = 1_000_000
+MAX_KEPT_WEIGHTS = 256
 
 
 class Origin(Protocol):
@@ -40,6 +41,7 @@ class Pending:
         expired: the time-to-wait ran out (or the node gave up) while committing.
         deliveries: instances it was handed to.
         attempts: controls received for it.
+        aborts: of them, commits that were aborted.
         displacing: its xApp was asked once more, on what displacing others would leave in use.
     """
 
@@ -53,6 +55,7 @@ class Pending:
     expired: bool = False
     deliveries: int = 0
     attempts: int = 0
+    aborts: int = 0
     displacing: bool = False
     cancel_timer: Callable[[], None] | None = None
 
@@ -82,6 +85,10 @@ class Instance:
     outstanding: dict[str, Pending] = field(default_factory=dict)
     delivered_total: int = 0
     answered_total: int = 0
+    applied_total: int = 0
+    rejected_total: int = 0
+    defaulted_total: int = 0
+    failed_total: int = 0
 
     @property
     def room(self) -> int:
@@ -126,6 +133,7 @@ class Pool:
         self._capacity = capacity
         self._instances: dict[str, Instance] = {}
         self._waiting: deque[Pending] = deque()
+        self._kept_weights: dict[str, int] = {}
 
     @property
     def instances(self) -> tuple[Instance, ...]:
@@ -149,6 +157,7 @@ class Pool:
         """Adds an instance. Raises `DuplicateInstance` for an id that is attached; nothing changed then."""
         if instance.instance_id in self._instances:
             raise DuplicateInstance(f"{self.xapp_name}/{instance.instance_id} is already attached: instance ids are unique")
+        instance.weight = self._kept_weights.get(instance.version, instance.weight)
         self._instances[instance.instance_id] = instance
 
     def serve(self, instance: Instance, service: int) -> None:
@@ -204,9 +213,18 @@ class Pool:
         self._waiting = deque(pending for pending in self._waiting if pending.flow.service != service)
         return waiting
 
-    def set_weight(self, version: str, weight: int) -> int:
-        """Sets the share of a version; returns how many instances have it. What is already assigned stays."""
+    def set_weight(self, version: str, weight: int, *, keep: bool = False) -> int:
+        """Sets the share of a version; returns how many instances have it. What is already assigned stays.
+
+        With `keep`, instances of the version that attach later get it, too, until it is set without.
+        """
         check_weight(weight)
+        if keep:
+            if len(self._kept_weights) >= MAX_KEPT_WEIGHTS and version not in self._kept_weights:
+                raise OutOfRange(f"weights of {MAX_KEPT_WEIGHTS} versions of {self.xapp_name} are kept: set one without keeping")
+            self._kept_weights[version] = weight
+        else:
+            self._kept_weights.pop(version, None)
         matching = [instance for instance in self._instances.values() if instance.version == version]
         for instance in matching:
             instance.weight = weight

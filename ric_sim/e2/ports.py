@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 from ric_sim.e2.codec import snapshot_to_proto
 from ric_sim.e2.delivery import Instance
+from ric_sim.e2.scopes import UNLIMITED
 from ric_sim.e2.store_gate import StoreGate
 from ricity.e2.v1 import common_pb2, termination_pb2, xapp_pb2
 
@@ -99,6 +100,7 @@ class XappPort(Port):
     def __init__(self, gate: StoreGate) -> None:
         super().__init__()
         self.instance: Instance | None = None
+        self.scope = UNLIMITED
         self._gate = gate
         self._messages: deque[xapp_pb2.AttachResponse] = deque()
         self._outcomes: list[xapp_pb2.ControlOutcome] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Iterator
 from typing import Any
 
 from ric_sim.domain.errors import InvalidInput
@@ -15,7 +15,9 @@ from ric_sim.e2.delivery import Origin, Pending, Pool
 from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.policies import PolicyBook
 from ric_sim.e2.ports import XappPort
+from ric_sim.e2.request_tally import RequestTally
 from ric_sim.e2.store_gate import StoreGate
+from ric_sim.e2.version_outcomes import OutcomeBook
 from ric_sim.network.admission import commit_request
 from ric_sim.network.city import City
 from ric_sim.store.congestion import Refusal
@@ -36,12 +38,18 @@ class RequestBook:
         self._policies = policies
         self._pending: dict[str, Pending] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.tally = RequestTally(len(city.services))
         self.pools: dict[str, Pool] = {}
+        self.outcomes = OutcomeBook(self.pools)
         self.owners: dict[int, str] = {}
         """Service index -> name of the xApp that takes its requests."""
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def waiting_services(self) -> Iterator[int]:
+        """The service of each request that waits for its answer."""
+        return (pending.flow.service for pending in self._pending.values())
 
     def pool(self, xapp_name: str) -> Pool:
         """The pool of an xApp, made at its first use."""
@@ -64,6 +72,7 @@ class RequestBook:
                 origin.push_answer(_default(request.flow_id, _semantic_error(error)))
                 continue
             counter("ricity_ric_inserts_total").labels(service=self._key(flow.service)).inc()
+            self.tally.received(flow.service)
             pending = Pending(flow, request, origin, time.monotonic_ns())
             self._pending[flow.flow_id] = pending
             self._start_timer(pending)
@@ -80,6 +89,7 @@ class RequestBook:
                 pending.expired = True
                 continue
             if pending is not None:
+                self.tally.given_up(pending.flow.service)
                 self._forget(pending)
             self._spawn(self._give_back(flow_id))
 
@@ -115,7 +125,7 @@ class RequestBook:
             self._abort_by_policy(pending, port, *refusal)
             return
         pending.committing = True
-        self._gate.submit(request, lambda outcome: self._decided(pending, port, outcome))
+        self._gate.submit(request, lambda outcome: self._decided(pending, port, outcome), planned=control.snapshot_version)
 
     def detach(self, port: XappPort) -> None:
         """An instance is gone; what it had not answered goes to another one."""
@@ -123,6 +133,7 @@ class RequestBook:
             return
         for pending in self.pool(port.instance.xapp_name).detach(port.instance):
             counter("ricity_ric_redelivered_total").labels(service=self._key(pending.flow.service)).inc()
+            self.outcomes.lost(pending, port.instance)
 
     def abandon_service(self, service: int) -> None:
         """Nobody serves it any more: everything that waits gets the node's default action."""
@@ -143,12 +154,15 @@ class RequestBook:
 
     def _reject(self, pending: Pending, port: XappPort, cause: common_pb2.Cause) -> None:
         """The xApp's own reject is passed on."""
+        if cause_from_proto(cause) == Cause.AGENT_ERROR and pending.instance is not None:
+            pending.instance.failed_total += 1
         self._answer(pending, _rejected(pending, cause), "rejected")
         port.push_outcome(xapp_pb2.ControlOutcome(flow_id=pending.flow.flow_id, status=xapp_pb2.CONTROL_STATUS_REJECTED))
 
     def _abort_by_policy(self, pending: Pending, port: XappPort, resource: int, cause: common_pb2.Cause) -> None:
         """As the store would abort it, had the resource no room at all; the request is still open."""
         service = self._key(pending.flow.service)
+        self.outcomes.aborted(pending)
         counter("ricity_ric_commits_total").labels(service=service, status="aborted").inc()
         counter("ricity_ric_aborts_total").labels(service=service, cause=cause_from_proto(cause).label).inc()
         version = self._gate.latest.version if self._gate.latest is not None else 0
@@ -198,6 +212,7 @@ class RequestBook:
         counter("ricity_ric_commits_total").labels(service=service, status=outcome.status.name.lower()).inc()
         took = outcome.status != CommitStatus.ABORTED
         if not took:
+            self.outcomes.aborted(pending)
             counter("ricity_ric_aborts_total").labels(service=service, cause=outcome.cause.label).inc()
         if outcome.displaced:
             self._spawn(self._displacing.announce(pending.flow, outcome))
@@ -231,6 +246,8 @@ class RequestBook:
     def _answer(self, pending: Pending, answer: termination_pb2.Answer, outcome: str) -> None:
         """The one place where a request gets its answer and leaves the book."""
         service = self._key(pending.flow.service)
+        self.tally.answered(pending, outcome, is_first=self._pending.get(pending.flow.flow_id) is pending)
+        self.outcomes.answered(pending, outcome, _cause(answer))
         self._forget(pending)
         pending.origin.push_answer(answer)
         counter("ricity_ric_answers_total").labels(service=service, outcome=outcome).inc()
@@ -315,6 +332,12 @@ def _rejected(pending: Pending, cause: common_pb2.Cause) -> termination_pb2.Answ
 def _default(flow_id: str, cause: common_pb2.Cause, pending: Pending | None = None) -> termination_pb2.Answer:
     signature = _signed(pending) if pending is not None else {"flow_id": flow_id}
     return termination_pb2.Answer(default_action=cause, **signature)
+
+
+def _cause(answer: termination_pb2.Answer) -> str:
+    """Why it was not carried, as a label; empty for an applied route."""
+    kind = answer.WhichOneof("outcome")
+    return "" if kind == "applied" else cause_from_proto(getattr(answer, kind)).label
 
 
 def _semantic_error(error: InvalidInput) -> common_pb2.Cause:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ric_sim.domain.errors import InvalidInput, OversizeMessage
 from ric_sim.e2.ports import AgentPort, Port, XappPort
+from ric_sim.e2.scopes import Access, OpenAccess, Scope
 from ric_sim.e2.termination import KEEP_ALIVE_MS, SILENCE_MS, Termination
 from ric_sim.telemetry import counter
 from ricity.e2.v1 import termination_pb2, termination_pb2_grpc, xapp_pb2, xapp_pb2_grpc
@@ -58,15 +59,18 @@ class TerminationServicer(termination_pb2_grpc.E2TerminationServiceServicer):
 class XappServicer(xapp_pb2_grpc.XappServiceServicer):
     """Attached xApps."""
 
-    def __init__(self, termination: Termination, city_json: bytes) -> None:
+    def __init__(self, termination: Termination, city_json: bytes, access: Access | None = None) -> None:
+        """`access`: what each xApp may attach as and subscribe to; None: everything."""
         self._termination = termination
         self._city_json = city_json
+        self._access = access or OpenAccess()
 
     async def GetCity(self, request: Any, context: Any) -> xapp_pb2.GetCityResponse:
         return xapp_pb2.GetCityResponse(city_json=self._city_json)
 
     async def Attach(self, request_iterator: Any, context: Any) -> AsyncIterator[xapp_pb2.AttachResponse]:
         port = XappPort(self._termination.gate)
+        port.scope = self._access.scope(context)
         async with _attended(port, request_iterator, lambda message: self._take(port, message)) as failure:
             try:
                 async for response in port.messages():
@@ -81,6 +85,7 @@ class XappServicer(xapp_pb2_grpc.XappServiceServicer):
         if kind == "register":
             if instance is not None:
                 raise InvalidInput(f"{port.label} is registered already: one registration per stream")
+            port.scope.require_name(message.register.xapp_name)
             self._termination.register(port, message.register)
         elif instance is None:
             raise InvalidInput(f"the first message of an xApp is register, got {kind or 'an unknown message'}")
@@ -89,6 +94,7 @@ class XappServicer(xapp_pb2_grpc.XappServiceServicer):
             for control in message.controls.controls:
                 self._termination.requests.control(port, control)
         elif kind == "subscribe":
+            check_subscription(port.scope, message.subscribe)
             self._termination.subscribe(port, instance, message.subscribe)
         elif kind == "unsubscribe":
             self._termination.unsubscribe(port, message.unsubscribe.subscription_id)
@@ -98,6 +104,13 @@ class XappServicer(xapp_pb2_grpc.XappServiceServicer):
             self._termination.drain(port, instance)
         elif kind != "keep_alive":
             raise InvalidInput("the message is of a kind this RIC does not know: check the protocol versions")
+
+
+def check_subscription(scope: Scope, request: xapp_pb2.SubscribeRequest) -> None:
+    """Raises `PermissionDenied` for services or nodes outside the scope."""
+    if request.WhichOneof("action") == "insert":
+        scope.require_services(request.insert.service_keys)
+    scope.require_nodes(request.ran_names)
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 
 from ric_sim.domain.errors import NotFound, OutOfRange, StoreCorrupt, StoreUnreachable
 from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot, UsedAmounts
+from ric_sim.store.codec import UNPLANNED
 from ric_sim.store.congestion import Refusal
 from ric_sim.telemetry import counter, histogram
 
@@ -33,7 +34,9 @@ Callback = Callable[[CommitOutcome], None]
 class AsyncStore(Protocol):
     """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines."""
 
-    async def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]: ...
+    async def commit(
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+    ) -> list[CommitOutcome]: ...
 
     async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]: ...
 
@@ -56,7 +59,7 @@ class StoreGate:
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
-        self._queue: deque[tuple[CommitRequest, Callback]] = deque()
+        self._queue: deque[tuple[CommitRequest, int, Callback]] = deque()
         self._wake = asyncio.Event()
         self._remembered: deque[tuple[int, int, CommitRequest]] = deque(maxlen=REMEMBERED_COMMITS)
         self._refresh: asyncio.Task[Snapshot] | None = None
@@ -75,9 +78,13 @@ class StoreGate:
             raise OutOfRange(f"emulated time {now_ms} ms: expected at most {MAX_TIME_MS}")
         self.now_ms = max(self.now_ms, now_ms)
 
-    def submit(self, request: CommitRequest, callback: Callback) -> None:
-        """Queues a commit; `callback` gets its outcome, in the event loop."""
-        self._queue.append((request, callback))
+    def submit(self, request: CommitRequest, callback: Callback, *, planned: int = UNPLANNED) -> None:
+        """Queues a commit; `callback` gets its outcome, in the event loop.
+
+        Args:
+            planned: version of the snapshot it was planned on; a refusal for what was taken since is logged as a conflict.
+        """
+        self._queue.append((request, min(planned, UNPLANNED), callback))
         self._wake.set()
 
     async def run(self) -> None:
@@ -87,8 +94,8 @@ class StoreGate:
             self._wake.clear()
             while self._queue:
                 batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_COMMITS_PER_CALL))]
-                outcomes = await self._commit([request for request, _ in batch])
-                for (_, callback), outcome in zip(batch, outcomes, strict=True):
+                outcomes = await self._commit([request for request, _, _ in batch], [planned for _, planned, _ in batch])
+                for (_, _, callback), outcome in zip(batch, outcomes, strict=True):
                     callback(outcome)
 
     async def fresh_snapshot(self) -> Snapshot:
@@ -126,10 +133,10 @@ class StoreGate:
         self.latest = snapshot
         return snapshot
 
-    async def _commit(self, requests: list[CommitRequest]) -> list[CommitOutcome]:
+    async def _commit(self, requests: list[CommitRequest], planned: list[int]) -> list[CommitOutcome]:
         started = time.perf_counter()
         now_ms, acknowledged = self.now_ms, self._version
-        outcomes = await self._persistently(lambda: self._store.commit(requests, now_ms=now_ms))
+        outcomes = await self._persistently(lambda: self._store.commit(requests, now_ms=now_ms, planned=planned))
         histogram("ricity_ric_commit_seconds").observe(time.perf_counter() - started)
         histogram("ricity_ric_commit_batch_commits").observe(len(requests))
         current = [outcome.version for outcome in outcomes if outcome.status in (CommitStatus.COMMITTED, CommitStatus.ABORTED)]

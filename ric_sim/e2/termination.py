@@ -26,6 +26,7 @@ SILENCE_MS = 4_500
 """A peer silent for so long is taken for lost (three keep-alives)."""
 
 MAX_NAME_LENGTH = 64
+MAX_KEPT_POOLS = 4096
 
 
 class ServiceOwners(Protocol):
@@ -195,8 +196,13 @@ class Termination:
         self.requests.detach(port)
         self._watch_absence(port.instance.xapp_name)
 
-    def set_weight(self, xapp_name: str, version: str, weight: int) -> int:
-        """Sets the delivery weight of one version of an xApp; returns the number of instances."""
+    def set_weight(self, xapp_name: str, version: str, weight: int, *, keep: bool = False) -> int:
+        """Sets the delivery weight of one version of an xApp, with `keep` also before it is attached; returns its instances."""
+        if keep:
+            _check_name("xapp name", xapp_name)
+            if len(self.requests.pools) >= MAX_KEPT_POOLS and xapp_name not in self.requests.pools:
+                raise OutOfRange(f"{MAX_KEPT_POOLS} xApps are known: weights can be kept only for xApps that are attached")
+            return self.requests.pool(xapp_name).set_weight(version, weight, keep=True)
         pool = self.requests.pools.get(xapp_name)
         return pool.set_weight(version, weight) if pool is not None else 0
 

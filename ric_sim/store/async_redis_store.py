@@ -48,8 +48,10 @@ class AsyncRedisStore:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
         return await self._run(self._procedures.snapshot_at(now_ms))
 
-    async def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
-        return await self._run(self._procedures.commit(requests, now_ms))
+    async def commit(
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+    ) -> list[CommitOutcome]:
+        return await self._run(self._procedures.commit(requests, now_ms, planned))
 
     async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
         return await self._run(self._procedures.release(flow_ids, now_ms))

@@ -50,6 +50,12 @@ _LINKS_MASK = 2**SPARES_SHIFT - 1
 CREATE_BODY = Struct(">II64s40s")
 """number of links, number of nodes, city fingerprint (hex), sha1 of the packed limits (hex)."""
 
+PLANNED = Struct(">Q")
+"""Version that a request was planned on."""
+
+UNPLANNED = 2**53 - 2
+"""In place of a version that is not known: no change is later, so no refusal is put down to another commit."""
+
 OUTCOME = Struct(">BQQBiII")
 """`CommitStatus`, version, latency_us, `Cause`, resource (signed, -1 for none), used, limit."""
 
@@ -63,6 +69,7 @@ class Reply(IntEnum):
     INVALID = 3
     CORRUPT = 4
     OTHER_LAYOUT = 5
+    LOST = 6
 
 
 class Counters(NamedTuple):
@@ -125,6 +132,15 @@ _KINDS = {int(kind): kind for kind in ChangeKind}
 @cache
 def _request_struct(id_bytes: int, n_entries: int, n_hosts: int, n_links: int) -> Struct:
     return Struct(f"{REQUEST_HEADER.format}{id_bytes}s{2 * n_entries + 3 * n_hosts + n_links}I")
+
+
+def encode_planned(planned: Sequence[int] | None, n_requests: int) -> list[bytes]:
+    """For each request the version it was planned on, as the commit scripts take it; empty if there is nothing to log."""
+    if planned is None:
+        return []
+    if len(planned) != n_requests or not all(0 <= version <= UNPLANNED for version in planned):
+        raise OutOfRange(f"{len(planned)} versions planned on for {n_requests} requests: expected one each, 0 to {UNPLANNED}")
+    return [PLANNED.pack(version) for version in planned]
 
 
 def encode_request(request: CommitRequest) -> bytes:

@@ -20,6 +20,8 @@ class StoreKeys:
         expiry: sorted set, flow id -> emulated expiry in ms; its members are the live reservations.
         commits: hash, flow id -> `codec.COMMITTED_HEADER` then the request; kept after release for idempotency.
         log: stream, entry `<version + 1>-0` = record of that version with its chain hash.
+        conflicts: stream, bounded: conflicts between xApps that were decided, newest last (`ric_sim.store.conflicts`).
+        conflict_counts: hash, kind -> how many there were.
         meta: hash, what the namespace was created for; read by people and on attaching.
     """
 
@@ -28,6 +30,8 @@ class StoreKeys:
     expiry: str
     commits: str
     log: str
+    conflicts: str
+    conflict_counts: str
     meta: str
 
     @classmethod
@@ -44,7 +48,7 @@ class StoreKeys:
     @property
     def all(self) -> tuple[str, ...]:
         """In the order in which the scripts number them."""
-        return (self.state, self.limits, self.expiry, self.commits, self.log, self.meta)
+        return (self.state, self.limits, self.expiry, self.commits, self.log, self.conflicts, self.conflict_counts, self.meta)
 
 
 def service_owners_key(namespace: str) -> str:
@@ -60,3 +64,8 @@ def refusals_key(namespace: str) -> str:
 def policies_key(namespace: str) -> str:
     """Hash: A1 policy id -> the policy, as the RIC keeps it. Not part of the resources or their log."""
     return StoreKeys.of(namespace).state.removesuffix("state") + "policies"
+
+
+def parameters_key(namespace: str) -> str:
+    """Hash: E2 node -> the RAN parameters that xApps have set there and who holds them. Not part of the resources."""
+    return StoreKeys.of(namespace).state.removesuffix("state") + "parameters"

@@ -1,4 +1,4 @@
-"""Whom a commit displaces when a link or host lacks room. The Lua script `preempt-5.lua` makes the very same choice.
+"""Whom a commit displaces when a link or host lacks room. The Lua script `preempt-7.lua` makes the very same choice.
 
 Nobody of the flow's own priority or above; of the others the lowest priority first, and as few as suffice: whoever makes
 room for most on his own, the newest among equals. None of those chosen could have been spared.

@@ -16,7 +16,7 @@ from ric_sim.store import codec, congestion
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, Record, Reply, StoreImage
 from ric_sim.store.congestion import Refusal
-from ric_sim.store.keys import StoreKeys, policies_key, refusals_key, service_owners_key
+from ric_sim.store.keys import StoreKeys, parameters_key, policies_key, refusals_key, service_owners_key
 from ric_sim.store.preemption import held_below
 from ric_sim.store.scripts import Script, load_script
 from ric_sim.store.validation import ResourceBounds, check_now, check_request
@@ -117,8 +117,11 @@ class StoreProcedures:
         reply = yield from self._until_swept(self._script("snapshot", now_ms))
         return (yield from self._with_pressure(codec.decode_snapshot(reply[1])))
 
-    def commit(self, requests: Sequence[CommitRequest], now_ms: int) -> Procedure[list[CommitOutcome]]:
+    def commit(
+        self, requests: Sequence[CommitRequest], now_ms: int, planned: Sequence[int] | None = None
+    ) -> Procedure[list[CommitOutcome]]:
         check_now(now_ms)
+        versions = codec.encode_planned(planned, len(requests))
         bounds = self._bounds or (yield from self._attach())
         packed = []
         for request in requests:
@@ -128,7 +131,7 @@ class StoreProcedures:
         outcomes: list[CommitOutcome] = []
         for first in range(0, max(len(packed), 1), MAX_COMMITS_PER_CALL):
             piece = slice(first, first + MAX_COMMITS_PER_CALL)
-            reply = yield from self._until_swept(self._script(verb, now_ms, b"".join(packed[piece])))
+            reply = yield from self._until_swept(self._script(verb, now_ms, b"".join(packed[piece]), b"".join(versions[piece])))
             if verb == "commit":
                 outcomes += codec.decode_outcomes(requests[piece], reply[1], reply[2:])
             else:
@@ -189,7 +192,7 @@ class StoreProcedures:
 
     def drop(self) -> Procedure[None]:
         self._bounds = None
-        beside = (service_owners_key(self.namespace), refusals_key(self.namespace), policies_key(self.namespace))
+        beside = (key(self.namespace) for key in (service_owners_key, refusals_key, policies_key, parameters_key))
         yield Command(("DEL", *self.keys.all, *beside))
 
     def changes_page(self, after_version: int, block_ms: int | None) -> Procedure[list[Change]]:

@@ -55,8 +55,15 @@ class RedisStore:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
         return self._run(self._procedures.snapshot_at(now_ms))
 
-    def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
-        return self._run(self._procedures.commit(requests, now_ms))
+    def commit(
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+    ) -> list[CommitOutcome]:
+        """As the protocol says; conflicts are logged in the same step if it is told what each request was planned on.
+
+        Args:
+            planned: by request, the version of the snapshot it was planned on, `UNPLANNED` if unknown; None: nothing is logged.
+        """
+        return self._run(self._procedures.commit(requests, now_ms, planned))
 
     def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
         return self._run(self._procedures.release(flow_ids, now_ms))

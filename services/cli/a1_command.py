@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 
-from ric_sim.domain.errors import InvalidInput, NotFound, OversizeMessage, RicityError, RicUnreachable
+from ric_sim.domain.errors import InvalidInput
+from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, table
-
-if TYPE_CHECKING:
-    import httpx
 
 app = typer.Typer(
     help="A1 policies: what operators tell the agents to do, and whether they do it.\n\n"
@@ -23,23 +21,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-DEFAULT_MANAGER = "http://127.0.0.1:8080"
-TIMEOUT_S = 10.0
 _PREFIX = "/A1-P/v2/policytypes"
 _STDIN = "-"
 
-ManagerOption = Annotated[
-    str, typer.Option("--manager", envvar="RICITY_MANAGER", help="URL of the manager's REST interface.", show_default=True)
-]
 TypeArgument = Annotated[str, typer.Argument(metavar="TYPE", help="Policy type, as `ricity a1 types` lists it.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Policy id; unique among the policies of all types.")]
-
-_ERRORS: dict[int, type[RicityError]] = {
-    400: InvalidInput,
-    404: NotFound,
-    413: OversizeMessage,
-    503: RicUnreachable,
-}
 
 
 @app.command("types")
@@ -57,7 +43,7 @@ def types(
       ricity a1 types ORAN_TrafficSteeringPreference
     """
     if type_id:
-        schemas = _ask(manager, "GET", _path(type_id)).json()
+        schemas = ask_manager(manager, "GET", _path(type_id)).json()
         emit(schemas, as_json=as_json, people=lambda: json.dumps(schemas, indent=2))
         return
     rows = [{"type": name, "policies": len(_policy_ids(manager, name))} for name in _type_ids(manager)]
@@ -74,7 +60,11 @@ def list_policies(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption 
       ricity a1 list --json
     """
     rows = [
-        {"policy_id": policy_id, "type": type_id, **_status_row(_ask(manager, "GET", _path(type_id, policy_id, "status")).json())}
+        {
+            "policy_id": policy_id,
+            "type": type_id,
+            **_status_row(_status(manager, type_id, policy_id)),
+        }
         for type_id in _type_ids(manager)
         for policy_id in _policy_ids(manager, type_id)
     ]
@@ -106,7 +96,7 @@ def put(
       ricity a1 put ORAN_QoSTarget first '{"scope": {"serviceIdList": ["industry"]}, "qosObjectives": {"priorityLevel": 1}}'
     """
     query = {"notificationDestination": notify} if notify else None
-    reply = _ask(manager, "PUT", _path(type_id, policy_id), content=_document(document), params=query)
+    reply = ask_manager(manager, "PUT", _path(type_id, policy_id), content=_document(document), params=query)
     done = {"policy_id": policy_id, "type": type_id, "outcome": "created" if reply.status_code == 201 else "replaced"}
     emit(done, as_json=as_json, people=lambda: f"{policy_id}: {done['outcome']}; `ricity a1 status {type_id} {policy_id}` tells")
 
@@ -121,7 +111,7 @@ def get(
 
       ricity a1 get ORAN_TrafficSteeringPreference keep-off
     """
-    document = _ask(manager, "GET", _path(type_id, policy_id)).json()
+    document = ask_manager(manager, "GET", _path(type_id, policy_id)).json()
     emit(document, as_json=as_json, people=lambda: json.dumps(document, indent=2))
 
 
@@ -139,7 +129,7 @@ def status(
       ricity a1 status ORAN_TrafficSteeringPreference keep-off --json
     """
     row = {"policy_id": policy_id, "type": type_id}
-    row |= _status_row(_ask(manager, "GET", _path(type_id, policy_id, "status")).json())
+    row |= _status_row(_status(manager, type_id, policy_id))
     emit(row, as_json=as_json, people=lambda: f"{policy_id}: {row['status']} {row['reason']}".rstrip())
 
 
@@ -153,9 +143,13 @@ def delete(
 
       ricity a1 delete ORAN_TrafficSteeringPreference keep-off
     """
-    _ask(manager, "DELETE", _path(type_id, policy_id))
+    ask_manager(manager, "DELETE", _path(type_id, policy_id))
     done = {"policy_id": policy_id, "type": type_id, "outcome": "deleted"}
     emit(done, as_json=as_json, people=lambda: f"{policy_id}: deleted")
+
+
+def _status(manager: str, type_id: str, policy_id: str) -> dict[str, str]:
+    return dict(ask_manager(manager, "GET", _path(type_id, policy_id, "status")).json())
 
 
 def _status_row(status: dict[str, str]) -> dict[str, str]:
@@ -163,11 +157,11 @@ def _status_row(status: dict[str, str]) -> dict[str, str]:
 
 
 def _type_ids(manager: str) -> list[str]:
-    return _ask(manager, "GET", _PREFIX).json()
+    return ask_manager(manager, "GET", _PREFIX).json()
 
 
 def _policy_ids(manager: str, type_id: str) -> list[str]:
-    return _ask(manager, "GET", _path(type_id) + "/policies").json()
+    return ask_manager(manager, "GET", _path(type_id) + "/policies").json()
 
 
 def _path(type_id: str, policy_id: str = "", rest: str = "") -> str:
@@ -187,27 +181,3 @@ def _document(given: str) -> bytes:
         return Path(given).read_bytes()
     except OSError as error:
         raise InvalidInput(f"{given}: cannot be read: {error.strerror}; expected a file, a JSON object or -") from error
-
-
-def _ask(manager: str, method: str, path: str, **content: Any) -> httpx.Response:
-    """One request to the manager; its problems as our errors."""
-    import httpx  # only these commands need it, and loading it would slow down every other
-
-    try:
-        reply = httpx.request(method, manager.rstrip("/") + path, timeout=TIMEOUT_S, trust_env=False, **content)
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise InvalidInput(f"--manager {manager!r}: expected a URL such as {DEFAULT_MANAGER} ({error})") from error
-    except httpx.HTTPError as error:
-        raise RicUnreachable(
-            f"no manager answers at {manager} ({error}): start one with `python -m services.manager.main`, "
-            "or name another with --manager URL or RICITY_MANAGER"
-        ) from error
-    if not reply.is_success:
-        _raise_problem(manager, reply)
-    return reply
-
-
-def _raise_problem(manager: str, reply: httpx.Response) -> NoReturn:
-    is_problem = reply.headers.get("content-type", "").startswith("application/problem+json")
-    detail = reply.json()["detail"] if is_problem else reply.text[:300]
-    raise _ERRORS.get(reply.status_code, RicityError)(f"the manager at {manager} answered {reply.status_code}: {detail}")

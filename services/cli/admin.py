@@ -9,9 +9,8 @@ from typing import Annotated, Any, TypeVar
 import grpc
 import typer
 
-from ric_sim.domain.errors import InvalidInput, NotFound, RicityError, RicUnreachable
+from ric_sim.domain.errors import InvalidInput, NotFound, PermissionDenied, RicityError, RicUnreachable, Unauthenticated
 from ricity.e2.v1 import admin_pb2_grpc
-from services.common.server import CHANNEL_OPTIONS
 
 DEFAULT_RIC = "127.0.0.1:50051"
 TIMEOUT_S = 5.0
@@ -23,6 +22,8 @@ T = TypeVar("T")
 _ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
     grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.UNAVAILABLE: RicUnreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
 }
@@ -33,11 +34,18 @@ def admin_stub(ric: str) -> Iterator[Any]:
     """A stub of E2AdminService.
 
     Raises:
-        InvalidInput: `ric` is not host:port.
+        InvalidInput: `ric` is not host:port, or on another machine and RICITY_TLS_DIR is not set.
         RicUnreachable: nothing answers there; says how to start a RIC.
     """
-    with grpc.insecure_channel(check_address(ric), options=CHANNEL_OPTIONS) as channel:
+    with open_channel(ric) as channel:
         yield admin_pb2_grpc.E2AdminServiceStub(channel)
+
+
+def open_channel(ric: str) -> grpc.Channel:
+    """A channel to the RIC at host:port; errors as of `admin_stub`, and `CertificateUnusable`."""
+    from services.cli.connection import connection  # the settings are loaded for a call, not for every --help
+
+    return connection().transport.blocking_channel(check_address(ric), peer="ric")
 
 
 def ask(ric: str, call: Callable[[Any], T]) -> T:

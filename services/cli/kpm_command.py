@@ -9,15 +9,13 @@ import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-import grpc
 import typer
 
 from ric_sim.domain.errors import InvalidInput, RefusedByRic
 from ric_sim.e2 import PROTOCOL_VERSION, RAN_FUNCTION_KPM
 from ricity.e2.v1 import admin_pb2, xapp_pb2, xapp_pb2_grpc
-from services.cli.admin import DEFAULT_RIC, TIMEOUT_S, RicOption, ask, check_address, translated_errors
+from services.cli.admin import DEFAULT_RIC, TIMEOUT_S, RicOption, ask, open_channel, translated_errors
 from services.cli.output import JsonOption, console, emit, table
-from services.common.server import CHANNEL_OPTIONS
 
 app = typer.Typer(help="KPM measurements of the E2 nodes.", no_args_is_help=True)
 
@@ -107,7 +105,7 @@ def watched_reports(ric: str, names: list[str], *, period_ms: int, node: str) ->
     outgoing: queue.SimpleQueue[xapp_pb2.AttachRequest] = queue.SimpleQueue()
     outgoing.put(xapp_pb2.AttachRequest(register=_registration()))
     outgoing.put(xapp_pb2.AttachRequest(subscribe=_subscription(names, period_ms=period_ms, node=node)))
-    with grpc.insecure_channel(check_address(ric), options=CHANNEL_OPTIONS) as channel, translated_errors(ric):
+    with open_channel(ric) as channel, translated_errors(ric):
         stream = xapp_pb2_grpc.XappServiceStub(channel).Attach(iter(outgoing.get, None))
         for message in stream:
             kind = message.WhichOneof("message")

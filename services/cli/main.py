@@ -11,10 +11,13 @@ from typer import TyperException
 from ric_sim.domain.errors import RicityError
 from services.cli import (
     a1_command,
+    ab_command,
     audit_command,
     bench_command,
     bound_command,
+    certs_command,
     city_command,
+    conflict_command,
     e2_command,
     eval_command,
     eval_slicing_command,
@@ -24,6 +27,7 @@ from services.cli import (
     report_command,
     robustness_command,
     run_command,
+    token_command,
     train_command,
     tune_command,
     xapp_command,
@@ -52,14 +56,18 @@ eval_command.app.command("robustness")(robustness_command.robustness)
 eval_command.app.command("slicing")(eval_slicing_command.slicing)
 app.add_typer(eval_command.app, name="eval")
 app.add_typer(bound_command.app, name="bound")
+app.add_typer(certs_command.app, name="certs")
 app.add_typer(city_command.app, name="city")
+app.add_typer(conflict_command.app, name="conflict")
 app.add_typer(e2_command.app, name="e2")
 app.add_typer(a1_command.app, name="a1")
+app.add_typer(ab_command.app, name="ab")
 app.add_typer(xapp_command.app, name="xapp")
 app.add_typer(kpm_command.app, name="kpm")
 app.add_typer(model_command.app, name="model")
 app.add_typer(bench_command.app, name="bench")
 app.add_typer(report_command.app, name="report")
+app.add_typer(token_command.app, name="token")
 app.add_typer(train_command.app, name="train")
 app.add_typer(tune_command.app, name="tune")
 

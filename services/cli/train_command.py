@@ -240,10 +240,11 @@ def _door(store: str, namespace: str) -> Callable[[Any], Any]:
     """Opens the store for a city: over the RIC, or straight to a Redis-protocol server."""
 
     def open_door(city: Any) -> Any:
+        from services.cli.connection import connection
         from services.trainer.store_env import RicDoor, StoreDoor
 
         if "://" not in store:
-            return RicDoor(check_address(store))
+            return RicDoor(check_address(store), connection().transport)
         from ric_sim.store.base import StoreLayout
         from ric_sim.store.redis_store import RedisStore
 

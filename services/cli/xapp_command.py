@@ -1,4 +1,4 @@
-"""`ricity xapp`: the xApp instances attached to a running RIC."""
+"""`ricity xapp`: the xApp instances attached to a running RIC, and what the manager does with xApps."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any
 import typer
 
 from ricity.e2.v1 import admin_pb2
+from services.cli import xapp_manager, xapp_rollouts
 from services.cli.admin import DEFAULT_RIC, TIMEOUT_S, RicOption, ask
 from services.cli.output import JsonOption, emit, table
 
-app = typer.Typer(help="xApps attached to a running RIC.", no_args_is_help=True)
+app = typer.Typer(help="xApps attached to a running RIC, and their deployment and upgrade by the manager.", no_args_is_help=True)
 
 _COLUMNS = ("<xApp", "<version", "<instance", "<state", "weight", "window", "outstanding", "delivered", "answered")
 
 
 @app.callback()
 def group() -> None:
-    """xApps attached to a running RIC."""
+    """xApps attached to a running RIC, and their deployment and upgrade by the manager."""
 
 
 @app.command("list")
@@ -47,3 +48,7 @@ def xapp_row(info: Any) -> dict[str, Any]:
         "delivered_total": info.delivered_total,
         "answered_total": info.answered_total,
     }
+
+
+xapp_manager.add_to(app)
+xapp_rollouts.add_to(app)

@@ -14,6 +14,7 @@ from typing import Any
 
 from ric_sim.domain.errors import RicityError
 from services.common.errors import edge_codes
+from services.common.redaction import redact
 
 _PR_SET_PDEATHSIG = 1
 
@@ -58,7 +59,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> int:
     try:
         uvloop.run(main())
     except RicityError as error:
-        sys.stderr.write(json.dumps({"event": "process.failed", "code": error.code, "error": str(error)}) + "\n")
+        sys.stderr.write(json.dumps({"event": "process.failed", "code": error.code, "error": redact(str(error))}) + "\n")
         return edge_codes(error).exit_code
     except KeyboardInterrupt:
         return 130

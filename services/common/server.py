@@ -8,22 +8,10 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from services.common.errors import ErrorInterceptor
+from services.common.channel import CHANNEL_OPTIONS, MAX_MESSAGE_BYTES
+from services.common.errors import Admission, ErrorInterceptor
 
-MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-"""A city file of the largest size taken (docs/city.md) fits."""
-
-CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.http2.max_pings_without_data", 0),
-    # A channel of its own per client: a shared subchannel would carry the back-off of one stream over to another.
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
+__all__ = ["CHANNEL_OPTIONS", "MAX_MESSAGE_BYTES", "HealthStatus", "create_server"]
 
 
 class HealthStatus:
@@ -40,14 +28,15 @@ class HealthStatus:
         await self.servicer.set("", serving)
 
 
-def create_server(status: HealthStatus, service_names: Sequence[str]) -> grpc.aio.Server:
-    """A server with health and reflection; add servicers, bind a port and start it.
+def create_server(status: HealthStatus, service_names: Sequence[str], *, admit: Admission | None = None) -> grpc.aio.Server:
+    """A server with health and reflection; add servicers, bind a port (`Transport.bind`) and start it.
 
     Args:
         service_names: full names of the services that will be added, for reflection.
+        admit: shown every call first; None admits all.
     """
     server = grpc.aio.server(
-        interceptors=[ErrorInterceptor()],
+        interceptors=[ErrorInterceptor(admit)],
         options=[*CHANNEL_OPTIONS, ("grpc.so_reuseport", 0), ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000)],
     )
     health_pb2_grpc.add_HealthServicer_to_server(status.servicer, server)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from ric_sim.domain.errors import InvalidInput, UnknownKey
+from services.common.tls import Transport
 
 _PREFIX = "RICITY_"
 _NOT_SETTINGS = ("RICITY_TEST_",)
@@ -25,7 +26,14 @@ class ProcessSettings(BaseSettings):
     status_port: int = Field(0, ge=0, le=65535, description="HTTP port of /metrics and health; 0 takes a free one.")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least severe level that is logged.")
     ready_file: Path | None = Field(None, description="Written once the process takes work: pid and ports as JSON.")
+    tls_dir: Path | None = Field(None, description="Folder of ca.crt, tls.crt and tls.key; empty: plain text, on loopback only.")
+    insecure: bool = Field(default=False, description="Plain text and no identities beyond loopback, too (docs/security.md).")
     die_with_parent: bool = Field(default=False, description="End when the launcher ends (Linux).")
+
+    @property
+    def transport(self) -> Transport:
+        """How this process meets its peers."""
+        return Transport(self.tls_dir, self.insecure)
 
 
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)

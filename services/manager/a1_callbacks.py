@@ -11,22 +11,10 @@ import httpx
 
 from ric_sim.domain.errors import InvalidInput
 from services.manager.a1_book import Status
+from services.manager.a1_destinations import Destinations, GuardedTransport
 
 FIRST_PAUSE_S = 0.2
 MAX_CONNECTIONS = 256
-MAX_URI_LENGTH = 2048
-
-
-def check_destination(uri: str) -> str:
-    """`uri` itself; `InvalidInput` unless it is an http or https URI."""
-    try:
-        parts = urlsplit(uri)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and len(uri) <= MAX_URI_LENGTH
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput(f"notificationDestination {uri!r:.120}: expected an http or https URI")
-    return uri
 
 
 class Notifier:
@@ -35,8 +23,10 @@ class Notifier:
     A status that is overtaken before it is sent is not sent; so what waits is bounded by the number of policies.
     """
 
-    def __init__(self, *, timeout_s: float, tries: int, log: Any) -> None:
-        self._client = httpx.AsyncClient(timeout=timeout_s, limits=httpx.Limits(max_connections=MAX_CONNECTIONS), trust_env=False)
+    def __init__(self, destinations: Destinations, *, timeout_s: float, tries: int, log: Any) -> None:
+        limits = httpx.Limits(max_connections=MAX_CONNECTIONS)
+        transport = GuardedTransport(destinations, limits=limits)
+        self._client = httpx.AsyncClient(transport=transport, timeout=timeout_s, trust_env=False)
         self._timeout_s = timeout_s
         self._tries = tries
         self._log = log
@@ -77,7 +67,10 @@ class Notifier:
                 if response.is_success:
                     return
                 error = f"status {response.status_code}"
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as failure:
+            except InvalidInput as refusal:  # asking again would not make the destination another one
+                self._log.warning("a1.destination_refused", policy_id=policy_id, destination=destination, error=str(refusal))
+                return
+            except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as failure:
                 error = repr(failure)
             if attempt < self._tries:
                 await asyncio.sleep(pause_s)

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from ric_sim.domain.errors import InvalidInput, NotFound, OversizeMessage
 from services.manager.a1_book import PolicyCache
-from services.manager.a1_callbacks import check_destination
+from services.manager.a1_destinations import Destinations
 from services.manager.a1_types import POLICY_TYPES, PolicyType
 from services.manager.ric_link import RicLink
 
@@ -17,22 +17,24 @@ MAX_DOCUMENT_BYTES = 256 * 1024
 class PolicyService:
     """Policies by type and id."""
 
-    def __init__(self, cache: PolicyCache, link: RicLink) -> None:
+    def __init__(self, cache: PolicyCache, link: RicLink, destinations: Destinations) -> None:
         self.cache = cache
+        self._destinations = destinations
         self._link = link
 
     async def put(self, policy_type: PolicyType, policy_id: str, body: bytes, *, destination: str = "") -> bool:
         """Creates (True) or replaces (False) a policy.
 
         Raises:
-            InvalidInput: no JSON, against the schema, names what the city does not have, or the id is another type's.
+            InvalidInput: no JSON, against the schema, names what the city does not have, the id is another type's, or the
+                destination may not be called.
             OversizeMessage, Overloaded, RicUnreachable: nothing changed, but the last leaves it open.
         """
         exists = self.cache.exists(policy_type.type_id, policy_id)
         document = parse(body)
         policy = policy_type.policy(policy_id, document)
         policy.document_json = json.dumps(document)
-        policy.notification_destination = check_destination(destination) if destination else ""
+        policy.notification_destination = self._destinations.check(destination) if destination else ""
         await self._link.put(policy)
         return not exists
 

@@ -10,16 +10,24 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.common.rest_guard import protect
+from services.common.rest_server import serving
 from services.common.status_port import StatusPort
 from services.manager.a1_book import PolicyCache
 from services.manager.a1_callbacks import Notifier
 from services.manager.a1_osc_routes import osc_router
 from services.manager.a1_routes import a1_router
 from services.manager.a1_service import PolicyService
+from services.manager.ab.routes import ab_router
+from services.manager.ab.running import running_ab
+from services.manager.conflict_routes import conflict_link, conflict_router
+from services.manager.lifecycle.composition import add_lifecycle
 from services.manager.problems import install_problems
-from services.manager.rest_server import serving
 from services.manager.ric_link import RicLink
 from services.manager.settings import ManagerSettings
+
+OPEN_PATHS = ("/A1-P/v2/healthcheck",)
+"""O-RAN SC's health check, which answers without a token as every other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +43,25 @@ class RunningManager:
 async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterator[RunningManager]:
     """Starts the manager in this event loop; leaving the context stops it. The RIC may come and go meanwhile."""
     async with contextlib.AsyncExitStack() as stack:
-        notifier = Notifier(timeout_s=settings.a1_callback_timeout_s, tries=settings.a1_callback_tries, log=log)
+        destinations = settings.destinations
+        notifier = Notifier(destinations, timeout_s=settings.a1_callback_timeout_s, tries=settings.a1_callback_tries, log=log)
         stack.push_async_callback(notifier.close)
         cache = PolicyCache(notifier.notify)
-        link = RicLink(settings.ric, cache, log=log)
+        link = RicLink(settings.ric, settings.transport, cache, log=log)
         stack.push_async_callback(link.close)
         following = asyncio.create_task(link.run())
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         following.add_done_callback(lambda ended: _report(ended, failed))
         stack.push_async_callback(_cancel, following)
-        app = make_app(PolicyService(cache, link), dialect=settings.a1_dialect, log=log)
-        http_port = await stack.enter_async_context(serving(app, host=settings.host, port=settings.http_port))
+        app = make_app(PolicyService(cache, link, destinations), dialect=settings.a1_dialect, log=log)
+        operations = await add_lifecycle(app, settings, stack, failed, log=log)
+        engine = await stack.enter_async_context(running_ab(settings, failed, operations=operations, log=log))
+        app.include_router(ab_router(engine))
+        app.include_router(conflict_router(await stack.enter_async_context(conflict_link(settings))))
+        protect(app, settings, log=log, open_prefixes=OPEN_PATHS)
+        http_port = await stack.enter_async_context(
+            serving(app, host=settings.host, port=settings.http_port, **settings.server_options())
+        )
         status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: cache.alive)
         stack.callback(status_port.close)
         yield RunningManager(http_port, status_port.port, failed)

@@ -9,7 +9,7 @@ import grpc
 
 from ric_sim.domain.errors import InvalidInput, Overloaded, RicityError, RicUnreachable
 from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
-from services.common.server import CHANNEL_OPTIONS
+from services.common.tls import Transport
 from services.manager.a1_book import PolicyCache
 
 CALL_TIMEOUT_S = 3.0
@@ -29,11 +29,11 @@ _ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
 class RicLink:
     """One channel to one RIC; keeps `cache` in step with it."""
 
-    def __init__(self, target: str, cache: PolicyCache, *, log: Any) -> None:
+    def __init__(self, target: str, transport: Transport, cache: PolicyCache, *, log: Any) -> None:
         self._target = target
         self._cache = cache
         self._log = log
-        self._channel = grpc.aio.insecure_channel(target, options=list(CHANNEL_OPTIONS))
+        self._channel = transport.channel(target, peer="ric")
         self._stub = policy_pb2_grpc.PolicyServiceStub(self._channel)
         self._changing = asyncio.Lock()  # the listing of a new association and single changes exclude each other
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from ric_sim.e2.node.association import Association
 from ric_sim.e2.node.pacing import MaxPace, Pace, RatePace, SpeedPace
 from ric_sim.network.scenario import load_scenario
 from ric_sim.network.traffic import Day, selection
-from services.common.server import CHANNEL_OPTIONS
 from services.nodes.settings import NodesSettings
 
 
@@ -39,7 +39,7 @@ def node_agent(settings: NodesSettings, *, log: Any) -> NodeAgent:
 
 def association(agent: NodeAgent, settings: NodesSettings, *, log: Any) -> Association:
     """The agent's association with the RIC."""
-    return Association(agent, settings.ric, channel_options=CHANNEL_OPTIONS, log=log)
+    return Association(agent, settings.ric, open_channel=partial(settings.transport.channel, peer="ric"), log=log)
 
 
 def pace_of(settings: NodesSettings, day: Day) -> Pace:

@@ -18,7 +18,7 @@ PROTOCOL_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A control that can be played: quota_rbs int64 [3], beta float64 [2], over_ratio >= 0."""
+    """A control that can be read: quota_rbs int64 [3], beta float64 [2], over_ratio >= 0."""
 
     quota_rbs: npt.NDArray[np.int64]
     beta: npt.NDArray[np.float64]
@@ -26,23 +26,20 @@ class Wish:
 
 
 def wish_of(control: radio_pb2.Control, n_rbs: int) -> Wish:
-    """Reads a control.
+    """Reads a control; quotas beyond the cell are for the shield to cut, and count as an over-request.
 
     Raises:
-        OutOfRange: not one number per slice, quotas beyond the cell, an exponent outside [0, 1], a negative over-request.
+        OutOfRange: not one number per slice, an exponent outside [0, 1], a negative over-request.
     """
     quota, beta = np.array(control.quota_rbs, dtype=np.int64), np.array(control.beta, dtype=np.float64)
     if len(quota) != N_SLICES or len(beta) != N_BETAS:
         raise OutOfRange(f"control with {len(quota)} quotas and {len(beta)} exponents: expected {N_SLICES} and {N_BETAS}")
-    if quota.sum() > n_rbs:
-        raise OutOfRange(
-            f"quotas {quota.tolist()} add up to {quota.sum()} RBs: the cell has {n_rbs}; cut them and put the rest in over_ratio"
-        )
     if not np.all((beta >= 0.0) & (beta <= 1.0)):
         raise OutOfRange(f"exponents {beta.tolist()}: expected 0 to 1")
     if not 0.0 <= control.over_ratio < np.inf:
         raise OutOfRange(f"over_ratio {control.over_ratio}: expected 0 or more")
-    return Wish(quota, beta, float(control.over_ratio))
+    beyond_rbs = max(0, int(quota.sum()) - n_rbs)
+    return Wish(quota, beta, control.over_ratio + beyond_rbs / n_rbs)
 
 
 @dataclass(frozen=True, slots=True)

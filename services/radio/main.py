@@ -20,6 +20,7 @@ from services.common.server import HealthStatus, create_server
 from services.common.settings import load_settings
 from services.common.status_port import StatusPort
 from services.radio.network import RadioNetwork
+from services.radio.ratio_link import RatioLink
 from services.radio.session import RadioServicer
 from services.radio.settings import RadioSettings
 
@@ -47,13 +48,18 @@ async def running_radio(settings: RadioSettings, *, log: Any, plays: bool = True
     """
     status, network = HealthStatus(), RadioNetwork(settings, log=log)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    server = create_server(status, [radio_pb2.DESCRIPTOR.services_by_name["RadioService"].full_name])
-    radio_pb2_grpc.add_RadioServiceServicer_to_server(RadioServicer(network), server)
-    grpc_port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    access = settings.transport.access()
+    service_names = [radio_pb2.DESCRIPTOR.services_by_name["RadioService"].full_name]
+    server = create_server(status, service_names, admit=access.admit)
+    radio_pb2_grpc.add_RadioServiceServicer_to_server(RadioServicer(network, access), server)
+    grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)
     port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: status.ready)
-    playing = [asyncio.create_task(activity) for activity in ((network.run(), _record(network, settings.out)) if plays else ())]
+    activities = [network.run(), _record(network, settings.out)] if plays else []
+    if settings.ric:
+        activities.append(RatioLink(settings.ric, settings.transport, network.shields, log=log).run())
+    playing = [asyncio.create_task(activity) for activity in activities]
     for task in playing:
         task.add_done_callback(lambda ended: _report(ended, failed))
     try:

@@ -6,10 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ric_sim.radio.config import SLICES
+from ric_sim.radio.shield import LIMITS
 from ric_sim.radio.world import StepResult
 from ric_sim.telemetry import counter, gauge, histogram
 
-CONTROL_RESULTS = ("applied", "missing", "refused", "late")
+CONTROL_RESULTS = ("applied", "shielded", "missing", "refused", "late")
 
 
 class RadioMetrics:
@@ -20,11 +21,13 @@ class RadioMetrics:
         controls, satisfied = counter("ricity_radio_controls_total"), counter("ricity_radio_satisfied_frames_total")
         used, quota = counter("ricity_radio_used_rbs_total"), counter("ricity_radio_quota_rbs_total")
         reward, age = gauge("ricity_radio_reward"), gauge("ricity_radio_policy_age_seconds")
+        interventions = counter("ricity_radio_shield_interventions_total")
         self._frames = counter("ricity_radio_frames_total")
         self.answer_seconds = histogram("ricity_radio_answer_seconds")
         self.attached = gauge("ricity_radio_dapps_attached")
         self._rule_reward = gauge("ricity_radio_rule_reward")
         self.controls = [{result: controls.labels(du=name, result=result) for result in CONTROL_RESULTS} for name in names]
+        self.interventions = [{limit: interventions.labels(du=name, limit=limit) for limit in LIMITS} for name in names]
         self._satisfied = [[satisfied.labels(du=name, slice=key) for key in SLICES] for name in names]
         self._used = [[used.labels(du=name, slice=key) for key in SLICES] for name in names]
         self._quota = [[quota.labels(du=name, slice=key) for key in SLICES] for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ric_sim.domain.errors import OutOfRange
 from ric_sim.radio.config import RadioConfig
 from ric_sim.radio.decoding import PROPORTIONAL_FAIR, Allocation
 from ric_sim.radio.policies import BEST_SPLIT, make_slicing_policy
+from ric_sim.radio.shield import Shield, ShieldLimits
 from ric_sim.radio.world import World
 from ricity.radio.v1 import radio_pb2
 from services.radio.codec import Applied, Wish, outcome_of, wish_of
@@ -25,6 +27,7 @@ MISSES_BEFORE_UNWAITED = 5
 """Frames in a row without its control after which an attached dApp is waited for no longer, until it answers again."""
 
 _LOGGED_REFUSALS = 100
+_FOLLOWED = (radio_pb2.CONTROL_RESULT_APPLIED, radio_pb2.CONTROL_RESULT_SHIELDED)
 
 
 class RadioNetwork:
@@ -58,6 +61,12 @@ class RadioNetwork:
         safe = np.floor(shares * config.n_rbs).astype(np.int64)
         self._safe = Wish(safe, np.full(2, PROPORTIONAL_FAIR), 0.0)
         self._n_refused = 0
+        limits = ShieldLimits(
+            config.n_rbs,
+            urllc_minimum_rbs=settings.shield_urllc_rbs,
+            most_change_rbs=round(settings.shield_change_ratio * config.n_rbs),
+        )
+        self.shields = [Shield(limits) for _ in range(config.n_dus)]
 
     # --- dApps -------------------------------------------------------------------------------------------------------
 
@@ -136,11 +145,12 @@ class RadioNetwork:
             self._log.debug("radio.deadline_passed", frame=self.world.frame)
         frame = self.world.frame
         on_air = self.world.on_air
-        decided = [self._decided(du) for du in range(self.world.n_dus)]
+        needs = self.world.need_rbs[0].tolist()
+        decided = [self._shielded(du, needs[du]) for du in range(self.world.n_dus)]
         wishes = [wish for wish, _ in decided]
         played = self.world.apply(_allocation(wishes))
         ruled = self._rule_world.apply(self._rule.allocate(self._rule_world))
-        fallback = np.array([applied.result != radio_pb2.CONTROL_RESULT_APPLIED for _, applied in decided])
+        fallback = np.array([applied.result not in _FOLLOWED for _, applied in decided])
         self.outcomes = [
             outcome_of(played, du, frame=frame, applied=applied, beta=wish.beta) for du, (wish, applied) in enumerate(decided)
         ]
@@ -163,6 +173,22 @@ class RadioNetwork:
             session.ask(report)
         self._check_answered()
 
+    def _shielded(self, du: int, need_rbs: list[float]) -> tuple[Wish, Applied]:
+        """What the O-DU does in this frame: what was decided, or the nearest that keeps its hard limits."""
+        wish, applied = self._decided(du)
+        if applied.result == radio_pb2.CONTROL_RESULT_UNSPECIFIED:
+            return wish, applied
+        safe_rbs, broken = self.shields[du].guard(wish.quota_rbs.tolist(), need_rbs)
+        if broken is not None:
+            self.record.interventions[broken][du] += 1
+            self._metrics.interventions[du][broken].inc()
+            wish = replace(wish, quota_rbs=np.array(safe_rbs, dtype=np.int64))
+        if applied.result == radio_pb2.CONTROL_RESULT_APPLIED:
+            if broken is not None:
+                applied = Applied(radio_pb2.CONTROL_RESULT_SHIELDED, f"{broken}: the nearest safe quotas were applied")
+            self._count(du, "applied" if broken is None else "shielded")
+        return wish, applied
+
     def _decided(self, du: int) -> tuple[Wish, Applied]:
         """What the O-DU is to do in this frame."""
         if not self.world.on_air[du]:
@@ -183,7 +209,6 @@ class RadioNetwork:
                 self._log.warning("control.refused", du=du, error=str(error), refused=self._n_refused + 1)
             self._n_refused += 1
             return self._safe, Applied(radio_pb2.CONTROL_RESULT_REFUSED, str(error))
-        self._count(du, "applied")
         self.record.decided_with(du, control.policy_version)
         return wish, Applied(radio_pb2.CONTROL_RESULT_APPLIED)
 

@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ric_sim.radio.config import SLICES
+from ric_sim.radio.shield import LIMITS
 from ric_sim.radio.world import StepResult
+from services.radio.metrics import CONTROL_RESULTS
 
 MOST_WINDOWS = 240
 """Of the series; when they are full, each two become one, so that a run of any length keeps its shape in as much memory."""
@@ -93,7 +95,8 @@ class SlicingRecord:
         self._activations = np.zeros(n_dus, dtype=np.int64)
         self.began_s = time.monotonic()
         self.frames = 0
-        self.controls = {name: np.zeros(n_dus, dtype=np.int64) for name in ("applied", "missing", "refused", "late")}
+        self.controls = {name: np.zeros(n_dus, dtype=np.int64) for name in CONTROL_RESULTS}
+        self.interventions = {limit: np.zeros(n_dus, dtype=np.int64) for limit in LIMITS}
 
     @property
     def policy_age_s(self) -> npt.NDArray[np.float64]:
@@ -159,6 +162,7 @@ class SlicingRecord:
     def _du(self, du: int, means: npt.NDArray[np.float64], latest: npt.NDArray[np.float64]) -> dict[str, Any]:
         return {
             **{name: int(counts[du]) for name, counts in self.controls.items()},
+            "shield": {limit: int(counts[du]) for limit, counts in self.interventions.items()},
             "policy_version": int(self._versions[du]),
             "policy_age_s": round(float(self.policy_age_s[du]), 3),
             "activations": int(self._activations[du]),

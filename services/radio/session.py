@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from ric_sim.e2.scopes import Access
 from ric_sim.radio.config import MAX_DUS
 from ricity.radio.v1 import radio_pb2, radio_pb2_grpc
 from services.radio.codec import PROTOCOL_VERSION
@@ -54,13 +55,16 @@ class Session:
 class RadioServicer(radio_pb2_grpc.RadioServiceServicer):
     """`ricity.radio.v1.RadioService`."""
 
-    def __init__(self, network: RadioNetwork) -> None:
-        self._network = network
+    def __init__(self, network: RadioNetwork, access: Access) -> None:
+        """`access`: which O-DUs each dApp may decide for."""
+        self._network, self._access = network, access
 
     async def Attach(self, requests: AsyncIterator[radio_pb2.AttachRequest], context: Any) -> AsyncIterator[Any]:
         first = await anext(aiter(requests), None)
         if first is None:
             return
+        if first.WhichOneof("message") == "register":
+            self._access.scope(context).require_du(first.register.du)
         result = self._admission(first)
         yield radio_pb2.AttachResponse(register_result=result)
         if not result.accepted:

@@ -26,6 +26,11 @@ class RadioSettings(ProcessSettings):
     frames_per_s: float = Field(50.0, gt=0, le=100_000, description="Decision intervals per wall second, if the dApps keep up.")
     deadline_ms: float = Field(50.0, gt=0, le=60_000, description="How long a frame waits for the controls of attached dApps.")
     wait_for_dapps_s: float = Field(30.0, ge=0, description="How long the first frame waits for all dApps to attach.")
+    shield_urllc_rbs: int = Field(1, ge=0, description="RBs that URLLC gets whatever a dApp says, as far as it needs them.")
+    shield_change_ratio: float = Field(
+        1.0, gt=0, le=1, description="By how much of the cell a slice's quota may change from frame to frame; 1 is no limit."
+    )
+    ric: str = Field("", description="RIC whose RRM policy ratios bound the O-DUs' quotas, host:port; empty: none.")
     rule: str = Field("need-tuned", description="Heuristic that plays the same arrivals and fading beside, for comparison.")
     out: Path | None = Field(None, description="Folder of slicing.json.")
 

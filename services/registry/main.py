@@ -13,6 +13,7 @@ from ric_sim.domain.errors import InvalidInput
 from ric_sim.telemetry import declare
 from services.common import process
 from services.common.logs import configure_logs
+from services.common.rest_guard import protect
 from services.common.settings import load_settings
 from services.common.status_port import StatusPort
 from services.registry.registry import Registry
@@ -38,8 +39,11 @@ async def main() -> None:
     stop = process.stop_event()
     registry = Registry(settings.registry)
     registry.models()
+    app = create_app(registry)
+    protect(app, settings, log=log)
     bound = _bind(settings.host, settings.rest_port)
-    server = _Server(uvicorn.Config(create_app(registry), log_config=None, access_log=False, timeout_graceful_shutdown=5))
+    options = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5, **settings.server_options()}
+    server = _Server(uvicorn.Config(app, **options))
     status = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: server.started)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     try:

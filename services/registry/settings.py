@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.common.settings import ProcessSettings
+from services.common.rest_guard import RestSettings
 
 
-class RegistrySettings(ProcessSettings):
+class RegistrySettings(RestSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
     registry: Path = Field(Path("runs/registry"), description="Folder of the registry; made by the first publication.")

@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from ric_sim.domain.errors import StoreUnreachable
 from ric_sim.domain.priority import service_priorities
 from ric_sim.e2.admin_servicer import AdminServicer
+from ric_sim.e2.codec import resource_name
+from ric_sim.e2.conflict_guard import ConflictGuard, Names
+from ric_sim.e2.conflict_servicer import ConflictServicer
 from ric_sim.e2.identity import RIC_ID
+from ric_sim.e2.outcome_servicer import OutcomeServicer
 from ric_sim.e2.policy_servicer import PolicyServicer
 from ric_sim.e2.servicers import TerminationServicer, XappServicer
 from ric_sim.e2.store_gate import StoreGate
@@ -23,10 +27,22 @@ from ric_sim.network.city_file import city_to_json, load_city
 from ric_sim.network.montreal import build_city
 from ric_sim.store.async_redis_store import AsyncRedisStore
 from ric_sim.store.base import StoreLayout
+from ric_sim.store.conflicts import StoredConflicts
 from ric_sim.store.policies import StoredPolicies
 from ric_sim.store.service_owners import StoredServiceOwners
 from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
-from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, termination_pb2, termination_pb2_grpc, xapp_pb2, xapp_pb2_grpc
+from ricity.e2.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    conflict_pb2,
+    conflict_pb2_grpc,
+    outcomes_pb2,
+    outcomes_pb2_grpc,
+    termination_pb2,
+    termination_pb2_grpc,
+    xapp_pb2,
+    xapp_pb2_grpc,
+)
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.common.server import HealthStatus, create_server
 from services.common.status_port import StatusPort
@@ -40,6 +56,8 @@ SERVICE_NAMES = tuple(
         admin_pb2.DESCRIPTOR,
         store_pb2.DESCRIPTOR,
         policy_pb2.DESCRIPTOR,
+        outcomes_pb2.DESCRIPTOR,
+        conflict_pb2.DESCRIPTOR,
     )
     for service in file.services_by_name.values()
 )
@@ -70,6 +88,7 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
     Raises:
         StoreUnreachable: the store did not answer within `store_patience_s`.
         CityMismatch: the namespace holds another city.
+        InvalidInput, CertificateUnusable: see `Transport.bind`.
     """
     city = load_city(settings.city_file) if settings.city_file else build_city(settings.profile)
     status = HealthStatus()
@@ -89,19 +108,27 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         policies = StoredPolicies(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
         stack.push_async_callback(policies.aclose)
         await termination.policies.restore(policies)
+        conflicts = StoredConflicts(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        stack.push_async_callback(conflicts.aclose)
+        guard = ConflictGuard(conflicts, _names(termination), settings.control_priorities)
+        await guard.restore()
         await gate.fresh_snapshot()
-        work = (gate.run(), termination.policies.run(), _mirror(termination, gate, status))
+        work = (gate.run(), termination.policies.run(), guard.run(), _mirror(termination, gate, status))
         background = [asyncio.create_task(activity) for activity in work]
         for task in background:
             task.add_done_callback(lambda ended: _report(ended, gate.failed))
         stack.push_async_callback(_cancel, background)
-        server = create_server(status, SERVICE_NAMES)
+        access = settings.transport.access()
+        server = create_server(status, SERVICE_NAMES, admit=access.admit)
         termination_pb2_grpc.add_E2TerminationServiceServicer_to_server(TerminationServicer(termination), server)
-        xapp_pb2_grpc.add_XappServiceServicer_to_server(XappServicer(termination, city_to_json(city)), server)
+        xapp_pb2_grpc.add_XappServiceServicer_to_server(XappServicer(termination, city_to_json(city), access), server)
         admin_pb2_grpc.add_E2AdminServiceServicer_to_server(AdminServicer(termination), server)
         store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(city, gate, store, termination.policies), server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(termination.policies), server)
-        grpc_port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+        conflict_pb2_grpc.add_ConflictServiceServicer_to_server(ConflictServicer(guard), server)
+        outcomes = OutcomeServicer(city, termination.requests.outcomes)
+        outcomes_pb2_grpc.add_VersionOutcomeServiceServicer_to_server(outcomes, server)
+        grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         await status.set_ready(ready=True)
@@ -109,6 +136,15 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         stack.callback(status_port.close)
         yield RunningRic(grpc_port, status_port.port, city, termination, gate)
         await status.set_ready(ready=False)
+
+
+def _names(termination: Termination) -> Names:
+    """Services by the xApp that takes their requests, or by their own key while nobody does."""
+    city, owners = termination.city, termination.requests.owners
+    return Names(
+        lambda service: owners.get(service, city.services[service].key),
+        lambda resource: resource_name(city, resource),
+    )
 
 
 async def _create(store: AsyncRedisStore, city: City, *, patience_s: float) -> None:

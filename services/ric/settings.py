@@ -20,4 +20,7 @@ class RicSettings(ProcessSettings):
     absent_grace_ms: int = Field(5_000, ge=0, description="How long requests wait for an xApp whose last instance has gone.")
     preemption: bool = Field(default=False, description="Critical services may displace others where there is no room.")
     congestion_signals: bool = Field(default=False, description="Refusals are counted in the store and snapshots carry them.")
+    control_priorities: dict[str, int] = Field(
+        default_factory=dict, description="JSON, xApp name to priority: who may change RAN parameters that another one holds."
+    )
     store_patience_s: float = Field(30.0, gt=0, description="How long to wait for the store at the start.")

@@ -232,7 +232,8 @@ class RayTrainer:
 
 
 def start_ray(*, n_actors: int) -> None:
-    """A Ray of its own on this machine, without dashboard, with a bounded object store and one thread per process.
+    """Joins the cluster that `RAY_ADDRESS` names, as Ray's own jobs have it (KubeRay's, too); without it starts a Ray of its own
+    on this machine, without dashboard, with a bounded object store. Either way one thread per process.
 
     Raises:
         DeploymentFailed: Ray is not installed or does not start.
@@ -244,12 +245,16 @@ def start_ray(*, n_actors: int) -> None:
     except ImportError as error:
         raise DeploymentFailed("the backend ray needs the package ray: install ricity[train]") from error
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+    of_its_own: dict[str, Any] = {
+        "address": "local",
+        "num_cpus": n_actors,
+        "include_dashboard": False,
+        "object_store_memory": _OBJECT_STORE_BYTES,
+    }
+    cluster = os.environ.get("RAY_ADDRESS")
     try:
         ray.init(
-            address="local",
-            num_cpus=n_actors,
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
+            **({"address": cluster} if cluster else of_its_own),
             logging_level=logging.ERROR,
             log_to_driver=False,
             runtime_env={"env_vars": one_thread},

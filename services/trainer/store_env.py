@@ -25,7 +25,7 @@ from ric_sim.network.city import City, IntArray
 from ric_sim.network.episodes.kernels import ARRIVED, DECLINED, NO_TIME
 from ric_sim.network.traffic import DAY_MS, Day
 from ricity.store.v1 import store_pb2, store_pb2_grpc
-from services.common.server import CHANNEL_OPTIONS
+from services.common.tls import LOOPBACK, Transport
 from xapps.learning.shared_env import ABORTED, CARRIED, REFUSED, CommitBatch, RequestBatch, Routes
 
 PATIENCE_S = 60.0
@@ -76,10 +76,10 @@ class StoreDoor:
 class RicDoor:
     """Over the RIC's store service."""
 
-    def __init__(self, address: str, *, timeout_s: float = 5.0) -> None:
-        """`address`: host:port of the RIC."""
+    def __init__(self, address: str, transport: Transport = LOOPBACK, *, timeout_s: float = 5.0) -> None:
+        """`address`: host:port of the RIC; `transport`: the way there, errors as of `Transport.blocking_channel`."""
         self._address, self._timeout_s, self._batches = address, timeout_s, 0
-        self._channel = grpc.insecure_channel(address, options=list(CHANNEL_OPTIONS))
+        self._channel = transport.blocking_channel(address, peer="ric")
         self._stub = store_pb2_grpc.StoreServiceStub(self._channel)
 
     def close(self) -> None:

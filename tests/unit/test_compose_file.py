@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from services.auditor.settings import AuditorSettings
 from services.nodes.settings import NodesSettings
 from services.radio.settings import RadioSettings
 from services.ric.settings import RicSettings
@@ -29,6 +30,7 @@ SETTINGS = {
     "nodes": NodesSettings,
     "radio": RadioSettings,
     "critic": CriticSettings,
+    "auditor": AuditorSettings,
     **dict.fromkeys(XAPPS, RoutingSettings),
     **dict.fromkeys(DAPPS, SlicingSettings),
 }
@@ -117,8 +119,8 @@ def test_ports_are_bound_to_this_machine_and_can_be_moved():
             assert re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z_]+:-\d+\}:\d+", port)
 
 
-def test_only_the_ric_and_the_command_line_reach_the_store():
-    assert {name for name, part in PARTS.items() if "state" in part.get("networks", ())} == {"store", "ric", "cli"}
+def test_only_the_ric_and_the_audits_reach_the_store():
+    assert {name for name, part in PARTS.items() if "state" in part.get("networks", ())} == {"store", "ric", "auditor", "cli"}
     assert PARTS["store"]["networks"] == ["state"]
 
 

@@ -41,11 +41,13 @@ async def running_critic(settings: CriticSettings, *, log: Any) -> AsyncIterator
     learner, news, status = LiveLearner(settings, log=log), asyncio.Event(), HealthStatus()
     if not _resume(learner, settings, log):
         learner.rehearse()
-    servicer = LearningServicer(learner, on_news=news.set, log=log)
+    access = settings.transport.access()
+    servicer = LearningServicer(learner, access, on_news=news.set, log=log)
     pusher = Pusher(learner, timeout_s=settings.stage_timeout_ms / 1000, log=log)
-    server = create_server(status, [learning_pb2.DESCRIPTOR.services_by_name["LearningService"].full_name])
+    service_names = [learning_pb2.DESCRIPTOR.services_by_name["LearningService"].full_name]
+    server = create_server(status, service_names, admit=access.admit)
     learning_pb2_grpc.add_LearningServiceServicer_to_server(servicer, server)
-    grpc_port = server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)
     keeper = CheckpointKeeper(learner, settings, log=log)

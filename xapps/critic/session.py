@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Any
 
+from ric_sim.e2.scopes import Access
 from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from xapps.critic.intake import MOST_TRANSITIONS
 from xapps.critic.learner import LiveLearner
@@ -60,15 +61,16 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
         sessions: the actors that have joined, by name.
     """
 
-    def __init__(self, learner: LiveLearner, *, on_news: Callable[[], None], log: Any) -> None:
-        """`on_news` is called when an actor joins and when experience was taken."""
+    def __init__(self, learner: LiveLearner, access: Access, *, on_news: Callable[[], None], log: Any) -> None:
+        """`access`: which actors each dApp may speak for; `on_news` is called when one joins and when experience was taken."""
         self.sessions: dict[str, ActorSession] = {}
-        self._learner, self._on_news, self._log = learner, on_news, log
+        self._learner, self._access, self._on_news, self._log = learner, access, on_news, log
 
     async def Learn(self, requests: AsyncIterator[learning_pb2.LearnRequest], context: Any) -> AsyncIterator[Any]:
         first = await anext(aiter(requests), None)
         if first is None:
             return
+        self._access.scope(context).require_du(first.join.agent.removeprefix("du_"))
         result = self._admission(first)
         yield learning_pb2.LearnResponse(join_result=result)
         if not result.accepted:

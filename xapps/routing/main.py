@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import structlog
+
 from ric_sim.network.city import City
 from ric_sim.network.policies.learned import LearnedPolicy, load_policy, weight_files
 from xapps.routing.agent import RoutingAgent
+from xapps.routing.planted_fault import DecliningAgent
 from xapps.routing.settings import RoutingSettings
 from xapps.routing.weights_watch import WeightsWatch
+from xapps.sdk.agent import InsertAgent
 from xapps.sdk.descriptor import DESCRIPTOR_NAME, XappInstance, load_descriptor
 from xapps.sdk.process import run_xapp
 from xapps.sdk.runtime import Agents
@@ -20,13 +24,16 @@ def compose(settings: RoutingSettings) -> tuple[XappInstance, Agents]:
     instance = load_descriptor(Path(__file__).with_name(DESCRIPTOR_NAME)).instance(settings.service)
     watches: list[WeightsWatch] = []
 
-    def build(city: City) -> RoutingAgent:
+    def build(city: City) -> InsertAgent:
         while watches:  # the RIC came back with another city
             watches.pop().stop()
         agent = RoutingAgent(city, policy=settings.policy, seed=settings.policy_seed, parameters=settings.policy_parameters)
         if isinstance(agent.policy, LearnedPolicy):
             watches.append(watch_weights(settings, city, agent, xapp=instance.xapp_name))
             watches[0].start()
+        if declined := settings.fault_decline_percent:
+            structlog.get_logger().warning("fault.planted", xapp=instance.xapp_name, declines_percent=declined)
+            return DecliningAgent(agent, decline_percent=declined)
         return agent
 
     return instance, Agents(inserts=build)

@@ -18,6 +18,12 @@ class RoutingSettings(XappSettings):
     policy: str = Field("learned", description="How it routes; a name in ric_sim.network.policies.POLICIES.")
     policy_seed: int = Field(0, ge=0, description="Seed of policies that draw at random.")
     weights: Path | None = Field(None, description="Folder of a learned policy's weights; empty: those that come with Ricity.")
+    fault_decline_percent: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="FAULT INJECTION, for drills only: share of the requests it declines anyway.",
+    )
 
     @field_validator("policy")
     @classmethod

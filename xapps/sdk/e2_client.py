@@ -19,7 +19,7 @@ import grpc
 from ric_sim.domain.errors import RefusedByRic, RicityError, RicUnreachable, UnsupportedVersion
 from ric_sim.e2 import PROTOCOL_VERSION, RAN_FUNCTION_KPM, RAN_FUNCTION_RC
 from ricity.e2.v1 import xapp_pb2, xapp_pb2_grpc
-from services.common.server import CHANNEL_OPTIONS
+from services.common.tls import LOOPBACK, Transport
 
 ANSWER_TIMEOUT_S = 5.0
 """How long the RIC may take to answer a procedure before it counts as unreachable."""
@@ -85,9 +85,10 @@ class E2Client:
     Every procedure raises `RicUnreachable` when the RIC does not answer and `RefusedByRic` when it says no.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, transport: Transport = LOOPBACK) -> None:
+        """Raises `CertificateUnusable`, `InvalidInput`: see `Transport.channel`."""
         self._target = target
-        self._channel = grpc.aio.insecure_channel(target, options=list(CHANNEL_OPTIONS))
+        self._channel = transport.channel(target, peer="ric")
         self._stub = xapp_pb2_grpc.XappServiceStub(self._channel)
         self._call: Any = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -76,7 +76,7 @@ class XappRuntime:
         """
         while not stop.is_set():
             try:
-                async with E2Client(self._settings.ric) as client:
+                async with E2Client(self._settings.ric, self._settings.transport) as client:
                     worker = await _unless(stop, self._attach(client))
                     if worker is not None:
                         await self._serve(client, worker, stop)

@@ -12,32 +12,41 @@ from typing import Any, TypeVar
 
 import grpc
 
+from ric_sim.domain.errors import RefusedByRic
 from ric_sim.telemetry import declare
 from services.common import process
 from services.common.logs import configure_logs
-from services.common.server import CHANNEL_OPTIONS, HealthStatus, create_server
+from services.common.server import HealthStatus, create_server
 from services.common.settings import ProcessSettings, load_settings
 from services.common.status_port import StatusPort
 
 __all__ = [
     "ANSWER_TIMEOUT_S",
-    "CHANNEL_OPTIONS",
     "STREAM_OVER",
     "HealthStatus",
     "ProcessLife",
     "ProcessSettings",
     "StandaloneSettingsT",
     "create_server",
+    "raise_if_refused",
     "run_standalone",
 ]
 
 STREAM_OVER = (grpc.RpcError, asyncio.InvalidStateError, TimeoutError)
 """What reading or writing a stream raises when its peer has gone or does not answer."""
 
+_NOT_ALLOWED = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED)
+
 ANSWER_TIMEOUT_S = 5.0
 """How long a peer may take to answer the first message of a stream."""
 
 StandaloneSettingsT = TypeVar("StandaloneSettingsT", bound=ProcessSettings)
+
+
+def raise_if_refused(error: BaseException) -> None:
+    """Raises `RefusedByRic` when a stream ended because this process's identity may not do what it asked for."""
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() in _NOT_ALLOWED:
+        raise RefusedByRic(f"{error.code().name}: {error.details()}") from error
 
 
 @dataclass(frozen=True)

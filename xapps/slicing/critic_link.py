@@ -10,7 +10,7 @@ import grpc
 from ric_sim.radio.encoding import ENCODABLE
 from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from xapps.sdk.backoff import Backoff
-from xapps.sdk.standalone import ANSWER_TIMEOUT_S, CHANNEL_OPTIONS, STREAM_OVER
+from xapps.sdk.standalone import ANSWER_TIMEOUT_S, STREAM_OVER
 from xapps.slicing.agent import SlicingAgent
 from xapps.slicing.experience import ExperienceBuffer
 from xapps.slicing.metrics import SlicingMetrics
@@ -65,7 +65,7 @@ class CriticLink:
         self._notices.clear()
 
     async def _learn_until_lost(self, backoff: Backoff) -> None:
-        async with grpc.aio.insecure_channel(self._settings.critic, options=list(CHANNEL_OPTIONS)) as channel:
+        async with self._settings.transport.channel(self._settings.critic, peer="critic") as channel:
             call = learning_pb2_grpc.LearningServiceStub(channel).Learn()
             if not await self._join(call):
                 return

@@ -13,7 +13,7 @@ import numpy as np
 from ric_sim.domain.errors import RefusedByRic, RicUnreachable
 from ricity.radio.v1 import radio_pb2, radio_pb2_grpc
 from xapps.sdk.backoff import Backoff
-from xapps.sdk.standalone import ANSWER_TIMEOUT_S, CHANNEL_OPTIONS, STREAM_OVER
+from xapps.sdk.standalone import ANSWER_TIMEOUT_S, STREAM_OVER, raise_if_refused
 from xapps.slicing.agent import Decision, RadioFacts, SlicingAgent
 from xapps.slicing.metrics import SlicingMetrics
 from xapps.slicing.settings import SlicingSettings
@@ -51,7 +51,7 @@ class RadioLink:
         """Decides until cancelled; a network that is away is tried again for ever.
 
         Raises:
-            RefusedByRic: it does not admit this dApp.
+            RefusedByRic: it does not admit this dApp, or its certificate is not for this O-DU.
             Conflict: it is another network than before.
         """
         backoff, failures = Backoff(first_s=0.05, longest_s=LONGEST_PAUSE_S), 0
@@ -59,6 +59,7 @@ class RadioLink:
             try:
                 await self._decide_until_lost(backoff)
             except (RicUnreachable, *STREAM_OVER) as error:
+                raise_if_refused(error)
                 if failures % _LOGGED_FAILURES == 0:
                     self._log.warning("radio.unreachable", radio=self._settings.radio, error=(str(error) or repr(error))[:200])
                 failures += 1
@@ -73,7 +74,7 @@ class RadioLink:
         return {f"p{q}": round(1e3 * float(np.percentile(seconds, q)), 3) for q in (50, 99)} if len(seconds) else {}
 
     async def _decide_until_lost(self, backoff: Backoff) -> None:
-        async with grpc.aio.insecure_channel(self._settings.radio, options=list(CHANNEL_OPTIONS)) as channel:
+        async with self._settings.transport.channel(self._settings.radio, peer="radio") as channel:
             call = radio_pb2_grpc.RadioServiceStub(channel).Attach()
             await self._register(call)
             backoff.reset()

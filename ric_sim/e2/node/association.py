@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -50,10 +50,11 @@ _STREAM_OVER = (asyncio.InvalidStateError, grpc.RpcError)
 class Association:
     """Runs the agent against the RIC at `target`. Belongs to one event loop."""
 
-    def __init__(self, agent: NodeAgent, target: str, *, channel_options: Sequence[tuple[str, int]], log: Any) -> None:
+    def __init__(self, agent: NodeAgent, target: str, *, open_channel: Callable[[str], grpc.aio.Channel], log: Any) -> None:
+        """`open_channel` is called with `target` for every attempt to reach the RIC."""
         self._agent = agent
         self._target = target
-        self._channel_options = channel_options
+        self._open_channel = open_channel
         self._log = log
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -91,7 +92,7 @@ class Association:
 
     async def _associate(self) -> None:
         """One association, from connecting to its end; raises `RicUnreachable` with the reason why it ended."""
-        channel = grpc.aio.insecure_channel(self._target, options=list(self._channel_options))
+        channel = self._open_channel(self._target)
         call = termination_pb2_grpc.E2TerminationServiceStub(channel).Connect()
         try:
             keep_alive_s = await self._set_up(call)

@@ -83,6 +83,7 @@ class Deployment:
         out = self._folder.root.resolve()
         seed = str(self._options.seed or 0)
         radio = {"RICITY_GRPC_PORT": str(radio_port), "RICITY_DUS": str(N_DUS), "RICITY_RADIO_SEED": seed, "RICITY_OUT": str(out)}
+        radio["RICITY_RIC"] = self.ric
         critic = {
             "RICITY_GRPC_PORT": str(critic_port),
             "RICITY_DUS": str(N_DUS),

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from ric_sim.store import exec_with_parent
 from ric_sim.store.embedded import EmbeddedServer
+from services.common.child_environment import clean_environment
 
 
 class Runner(Protocol):
@@ -46,7 +47,7 @@ class ProgramRunner:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 (*guard, *self._argv),
-                env={**_clean_environment(), **self._env},
+                env={**clean_environment(), **self._env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -98,12 +99,3 @@ class EmbeddedStoreRunner:
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
             os.kill(self.pid, number)
-
-
-def _clean_environment() -> dict[str, str]:
-    """The launcher's environment without `RICITY_*`: each process refuses variables that it does not know.
-
-    One thread per process for the linear algebra behind numpy: eight pools on two cores only get in each other's way.
-    """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RICITY_")}
-    return {**kept, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}

@@ -34,7 +34,7 @@ def slicing_summary(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
         "answer_ms": record["answer_ms"],
         **{name: {span: totals[span][name] for span in _SPANS} for name in _FIGURES},
         "rule": {"name": record["rule"], **{span: totals[span]["rule_reward"] for span in _SPANS}},
-        "controls": {name: sum(du[name] for du in dus) for name in ("applied", "missing", "refused", "late")},
+        "controls": {name: sum(du.get(name, 0) for du in dus) for name in ("applied", "shielded", "missing", "refused", "late")},
         "policy_version": {name: du["policy_version"] for name, du in record["dus"].items()},
         "policy_age_s": {name: du["policy_age_s"] for name, du in record["dus"].items()},
     }

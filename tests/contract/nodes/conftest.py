@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from ric_sim.e2.node.association import Association
 from ric_sim.e2.node.pacing import MaxPace, Pace
 from ric_sim.e2.node.player import DayPlayer
 from ric_sim.network.traffic import Day
-from services.common.server import CHANNEL_OPTIONS
+from services.common.tls import LOOPBACK
 from tests.contract.nodes.scripted_ric import ScriptedRic, insert_subscription, scripted_ric
 from tests.unit.e2.node.two_sites import two_sites
 
@@ -58,7 +59,7 @@ async def play(ric: ScriptedRic) -> AsyncIterator[Starter]:
             log=log,
         )
         target = f"127.0.0.1:{ric.port if port is None else port}"
-        association = Association(agent, target, channel_options=CHANNEL_OPTIONS, log=log)
+        association = Association(agent, target, open_channel=partial(LOOPBACK.channel, peer="ric"), log=log)
         nodes = RunningNodes(agent, association, asyncio.create_task(association.run()))
         started.append(nodes)
         return nodes

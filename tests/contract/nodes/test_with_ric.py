@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ric_sim.e2.node.pacing import MaxPace
 from ric_sim.e2.node.summary import summarise
 from ric_sim.network.scenario import load_scenario
 from ric_sim.network.traffic import selection
-from services.common.server import CHANNEL_OPTIONS
+from services.common.tls import LOOPBACK
 from tests.harness import channel_to, eventually, open_xapp, ric_on_embedded_store, route_on_empty_network
 
 SCENARIO = load_scenario(profile="paper", day="test")
@@ -56,7 +57,7 @@ async def nodes_on(ric, **options):
     log = structlog.get_logger()
     pace = MaxPace(DAY, in_flight=8)
     agent = NodeAgent(SCENARIO.city, DAY, pace=pace, options=AgentOptions(agent_id="nodes", **options), log=log)
-    association = Association(agent, f"127.0.0.1:{ric.grpc_port}", channel_options=CHANNEL_OPTIONS, log=log)
+    association = Association(agent, f"127.0.0.1:{ric.grpc_port}", open_channel=partial(LOOPBACK.channel, peer="ric"), log=log)
     running = asyncio.create_task(association.run())
     yield agent.player
     association.close()

@@ -204,7 +204,6 @@ async def test_damaged_or_foreign_weights_are_refused_and_the_old_ones_stay(stag
 @pytest.mark.parametrize(
     "changes",
     [
-        {"quota_rbs": [60, 60, 60]},
         {"quota_rbs": [10, 10]},
         {"beta": [2.0, 0.5]},
         {"beta": [float("nan"), 0.5]},

@@ -57,7 +57,7 @@ def test_namespaces_know_nothing_of_each_other(server, redis_store):
 
 
 def test_a_namespace_is_all_in_its_keys_and_one_hash_slot(redis_store, raw):
-    redis_store.commit([request()], now_ms=0)
+    redis_store.commit([request(), request("late", service=1, entries=((0, 80),))], now_ms=0, planned=[0, 0])
     keys = StoreKeys.of(redis_store.namespace).all
     tag = f"{{{redis_store.namespace}}}"
     assert set(raw.keys(f"*{tag}*")) == {key.encode() for key in keys}

@@ -13,7 +13,7 @@ from tests.e2e.compose.stack import ROOT, Stack, answers, eventually
 
 XAPPS = {"routing-ar", "routing-gaming", "routing-industry", "routing-iot", "routing-video", "routing-voip"}
 DAPPS = {f"slicing-du-{du}" for du in range(6)}
-PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic"}
+PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic", "auditor"}
 DAY_WITHIN_S = 400
 REQUESTS = 47_061
 GOS_TOLERANCE = 0.003
@@ -89,7 +89,7 @@ def test_grafana_is_provisioned(stack):
     assert stack.get("grafana", 3000, "/api/dashboards/uid/ricity")["dashboard"]["title"] == "Ricity"
 
 
-@pytest.mark.parametrize("component", ["ric", "nodes", "xapp", "radio", "slicing", "critic"])
+@pytest.mark.parametrize("component", ["ric", "nodes", "xapp", "radio", "slicing", "critic", "auditor"])
 def test_a_part_exports_exactly_what_is_declared(played, component):
     text = played.metrics({"xapp": "routing-video", "slicing": "slicing-du-0"}.get(component, component))
     exported = {(name, kind) for name, kind in re.findall(r"^# TYPE (ricity_\w+) (\w+)$", text, flags=re.MULTILINE)}

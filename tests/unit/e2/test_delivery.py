@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ric_sim.domain.errors import DuplicateInstance, OutOfRange
 from ric_sim.domain.flow import ANY_UPF, FlowRequest
 from ric_sim.domain.service import Direction
-from ric_sim.e2.delivery import Instance, Pending, Pool, choose
+from ric_sim.e2.delivery import MAX_KEPT_WEIGHTS, Instance, Pending, Pool, choose
 from ricity.e2.v1.common_pb2 import ServiceRequest
 
 
@@ -139,3 +139,23 @@ def test_request_is_always_in_exactly_one_place(actions):
             places.update(p.flow.flow_id for p in one.backlog)
             places.update(list(one.outstanding))
         assert places == Counter(list(open_requests))
+
+
+def test_a_kept_weight_goes_to_instances_that_attach_later_until_it_is_set_without():
+    pool = Pool("x", capacity=100)
+    assert pool.set_weight("2", 0, keep=True) == 0
+    assert attached(pool, "a", version="2").weight == 0
+    assert attached(pool, "b", version="1").weight == 100
+    assert pool.set_weight("2", 30, keep=True) == 1
+    assert attached(pool, "c", version="2").weight == 30
+    assert pool.set_weight("2", 40) == 2
+    assert attached(pool, "d", version="2").weight == 100
+
+
+def test_kept_weights_are_bounded():
+    pool = Pool("x", capacity=100)
+    for version in range(MAX_KEPT_WEIGHTS):
+        pool.set_weight(str(version), 1, keep=True)
+    with pytest.raises(OutOfRange):
+        pool.set_weight("one more", 1, keep=True)
+    assert pool.set_weight("3", 2, keep=True) == 0

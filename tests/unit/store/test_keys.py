@@ -8,7 +8,8 @@ def test_keys_are_named_after_what_they_hold_and_share_the_hash_tag():
     keys = StoreKeys.of("run.2026-11_a")
     assert keys.state == "ricity:{run.2026-11_a}:state"
     assert keys.all == tuple(
-        f"ricity:{{run.2026-11_a}}:{name}" for name in ("state", "limits", "expiry", "commits", "log", "meta")
+        f"ricity:{{run.2026-11_a}}:{name}"
+        for name in ("state", "limits", "expiry", "commits", "log", "conflicts", "conflict_counts", "meta")
     )
 
 

@@ -16,6 +16,8 @@ VERBS = {path: path.stem.rpartition("-")[0] for path in sorted(LUA_DIR.glob("*.l
 SHARED = sorted((LUA_DIR / "shared").glob("*.lua"))
 REQUESTS = LUA_DIR / "shared" / "requests.lua"
 KEY_NAMES = StoreKeys.__slots__
+KEYS_OF = {"control": ("parameters", "conflicts", "conflict_counts")}
+"""Of the scripts that take other keys than those of the resources."""
 
 
 def _constants(path, prefix=""):
@@ -23,7 +25,7 @@ def _constants(path, prefix=""):
 
 
 def test_every_verb_is_a_file():
-    assert set(VERBS.values()) == {"create", "commit", "preempt", "release", "advance", "snapshot"}
+    assert set(VERBS.values()) == {"create", "commit", "preempt", "release", "advance", "snapshot", "control"}
 
 
 @pytest.mark.parametrize("path", VERBS, ids=VERBS.get)
@@ -34,7 +36,7 @@ def test_a_header_is_the_contract(path):
     for part in ("Purpose", "Guarantee", "KEYS", "ARGV", "Returns", "Units"):
         assert re.search(rf"^-- {part} ", header, re.MULTILINE), part
     keys = re.search(r"^-- KEYS +(.*)$", header, re.MULTILINE).group(1)
-    numbered = [f"{number} {name}" for number, name in enumerate(KEY_NAMES, 1)]
+    numbered = [f"{number} {name}" for number, name in enumerate(KEYS_OF.get(VERBS[path], KEY_NAMES), 1)]
     assert keys.split(", ") == numbered[: load_script(VERBS[path]).n_keys]
 
 
@@ -104,10 +106,10 @@ def test_sizes_are_those_of_the_validation():
 
 def test_a_loaded_script_is_its_parts_in_front_of_the_file_under_its_hash():
     script = load_script("commit")
-    assert script.n_keys == 5
+    assert script.n_keys == 7
     for part in SHARED:
         assert part.read_text() in script.source
-    assert script.source.endswith((LUA_DIR / "commit-5.lua").read_text())
+    assert script.source.endswith((LUA_DIR / "commit-7.lua").read_text())
     assert script.sha1 == hashlib.sha1(script.source.encode()).hexdigest()
 
 

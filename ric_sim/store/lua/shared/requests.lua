@@ -61,6 +61,7 @@ local function parse(blob, first)
     local values = numbers(blob, at + id_bytes, hosts_end + n_route)
     local request = {
         id = id,
+        service = service,
         expiry = expiry,
         budget = budget,
         propagation = propagation,
@@ -107,7 +108,8 @@ local function aborted(cause, latency, resource, amount, most)
 end
 
 -- Refused for want of `resource`.
-local function overfull(resource)
+local function overfull(request, resource)
+    note_overfull(request, resource)
     local cause = resource < n_links and CAUSE_LINK_CAPACITY or CAUSE_COMPUTE_CAPACITY
     return aborted(cause, 0, resource, used(resource), limit(resource))
 end
@@ -151,6 +153,9 @@ local function decide_all(decide, tells_displaced)
     if not requests then
         return { REPLY_INVALID, ids }
     end
+    if not set_planned(requests, ARGV[3] or '') then
+        return { REPLY_INVALID, 'the versions planned on are not one 8-byte value for each request' }
+    end
     code, why = sweep()
     if code == REPLY_CORRUPT then
         return { REPLY_CORRUPT, why }
@@ -174,6 +179,7 @@ local function decide_all(decide, tells_displaced)
         displaced[i] = request.displaced or ''
     end
     save()
+    save_conflicts(KEYS[6], KEYS[7])
     if tells_displaced then
         return { REPLY_OK, table.concat(outcomes), displaced, unpack(conflicts) }
     end

@@ -246,6 +246,11 @@ class XappInfo(_message.Message):
     OUTSTANDING_FIELD_NUMBER: _builtins.int
     DELIVERED_TOTAL_FIELD_NUMBER: _builtins.int
     ANSWERED_TOTAL_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
+    APPLIED_TOTAL_FIELD_NUMBER: _builtins.int
+    REJECTED_TOTAL_FIELD_NUMBER: _builtins.int
+    DEFAULTED_TOTAL_FIELD_NUMBER: _builtins.int
+    FAILED_TOTAL_FIELD_NUMBER: _builtins.int
     xapp_name: _builtins.str
     xapp_version: _builtins.str
     instance_id: _builtins.str
@@ -256,6 +261,16 @@ class XappInfo(_message.Message):
     outstanding: _builtins.int
     delivered_total: _builtins.int
     answered_total: _builtins.int
+    subscriptions: _builtins.int
+    """that it takes part in"""
+    applied_total: _builtins.int
+    """answered with a route that was committed"""
+    rejected_total: _builtins.int
+    """answered with a reject"""
+    defaulted_total: _builtins.int
+    """the node took its default action while this instance held the request"""
+    failed_total: _builtins.int
+    """of the rejects, those because its agent failed"""
     def __init__(
         self,
         *,
@@ -268,14 +283,64 @@ class XappInfo(_message.Message):
         outstanding: _builtins.int = ...,
         delivered_total: _builtins.int = ...,
         answered_total: _builtins.int = ...,
+        subscriptions: _builtins.int = ...,
+        applied_total: _builtins.int = ...,
+        rejected_total: _builtins.int = ...,
+        defaulted_total: _builtins.int = ...,
+        failed_total: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_total", b"answered_total", "delivered_total", b"delivered_total", "instance_id", b"instance_id", "outstanding", b"outstanding", "state", b"state", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_total", b"answered_total", "applied_total", b"applied_total", "defaulted_total", b"defaulted_total", "delivered_total", b"delivered_total", "failed_total", b"failed_total", "instance_id", b"instance_id", "outstanding", b"outstanding", "rejected_total", b"rejected_total", "state", b"state", "subscriptions", b"subscriptions", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___XappInfo: _TypeAlias = XappInfo  # noqa: Y015
+
+@_typing.final
+class RequestTotals(_message.Message):
+    """What became of the requests of the services an xApp takes, since the RIC started.
+    received_total = answered_total + defaulted_total + given_up_total + waiting, unless a request was lost.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    XAPP_NAME_FIELD_NUMBER: _builtins.int
+    RECEIVED_TOTAL_FIELD_NUMBER: _builtins.int
+    ANSWERED_TOTAL_FIELD_NUMBER: _builtins.int
+    DEFAULTED_TOTAL_FIELD_NUMBER: _builtins.int
+    GIVEN_UP_TOTAL_FIELD_NUMBER: _builtins.int
+    DOUBLED_TOTAL_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
+    xapp_name: _builtins.str
+    received_total: _builtins.int
+    answered_total: _builtins.int
+    """by an instance of the xApp: route or reject"""
+    defaulted_total: _builtins.int
+    """by the RIC: the node takes its default action"""
+    given_up_total: _builtins.int
+    """the node took its default action itself"""
+    doubled_total: _builtins.int
+    """answers to requests that had been answered"""
+    waiting: _builtins.int
+    def __init__(
+        self,
+        *,
+        xapp_name: _builtins.str = ...,
+        received_total: _builtins.int = ...,
+        answered_total: _builtins.int = ...,
+        defaulted_total: _builtins.int = ...,
+        given_up_total: _builtins.int = ...,
+        doubled_total: _builtins.int = ...,
+        waiting: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_total", b"answered_total", "defaulted_total", b"defaulted_total", "doubled_total", b"doubled_total", "given_up_total", b"given_up_total", "received_total", b"received_total", "waiting", b"waiting", "xapp_name", b"xapp_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequestTotals: _TypeAlias = RequestTotals  # noqa: Y015
 
 @_typing.final
 class ListXappsRequest(_message.Message):
@@ -297,16 +362,20 @@ class ListXappsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     XAPPS_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def xapps(self) -> _containers.RepeatedCompositeFieldContainer[Global___XappInfo]: ...
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___RequestTotals]: ...
     def __init__(
         self,
         *,
         xapps: _abc.Iterable[Global___XappInfo] | None = ...,
+        requests: _abc.Iterable[Global___RequestTotals] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["xapps", b"xapps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests", "xapps", b"xapps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -319,19 +388,23 @@ class SetWeightRequest(_message.Message):
     XAPP_NAME_FIELD_NUMBER: _builtins.int
     XAPP_VERSION_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    KEEP_FIELD_NUMBER: _builtins.int
     xapp_name: _builtins.str
     xapp_version: _builtins.str
     weight: _builtins.int
+    keep: _builtins.bool
+    """Instances of the version that attach later get this weight, too, whatever they register with; until set without it."""
     def __init__(
         self,
         *,
         xapp_name: _builtins.str = ...,
         xapp_version: _builtins.str = ...,
         weight: _builtins.int = ...,
+        keep: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["weight", b"weight", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep", b"keep", "weight", b"weight", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

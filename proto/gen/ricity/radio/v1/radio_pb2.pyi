@@ -30,7 +30,9 @@ class _ControlResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Control
     CONTROL_RESULT_MISSING: _ControlResult.ValueType  # 2
     """none came in time: the safe split was applied"""
     CONTROL_RESULT_REFUSED: _ControlResult.ValueType  # 3
-    """it was impossible: the safe split was applied"""
+    """it was unreadable: the safe split was applied"""
+    CONTROL_RESULT_SHIELDED: _ControlResult.ValueType  # 4
+    """it broke a hard limit (`detail`): the nearest quotas that keep all of them were applied"""
 
 class ControlResult(_ControlResult, metaclass=_ControlResultEnumTypeWrapper): ...
 
@@ -39,7 +41,9 @@ CONTROL_RESULT_APPLIED: ControlResult.ValueType  # 1
 CONTROL_RESULT_MISSING: ControlResult.ValueType  # 2
 """none came in time: the safe split was applied"""
 CONTROL_RESULT_REFUSED: ControlResult.ValueType  # 3
-"""it was impossible: the safe split was applied"""
+"""it was unreadable: the safe split was applied"""
+CONTROL_RESULT_SHIELDED: ControlResult.ValueType  # 4
+"""it broke a hard limit (`detail`): the nearest quotas that keep all of them were applied"""
 Global___ControlResult: _TypeAlias = ControlResult  # noqa: Y015
 
 @_typing.final
@@ -226,7 +230,7 @@ class FrameOutcome(_message.Message):
     frame: _builtins.int
     control_result: Global___ControlResult.ValueType
     detail: _builtins.str
-    """of a refusal"""
+    """of a refusal or of the shield"""
     reward: _builtins.float
     @_builtins.property
     def quota_rbs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
@@ -286,7 +290,7 @@ class Control(_message.Message):
     """of the weights it was made with; 0: by rule"""
     @_builtins.property
     def quota_rbs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """by slice; their sum is at most the cell's"""
+        """by slice; beyond the cell's they are cut, and count as over_ratio"""
 
     @_builtins.property
     def beta(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -1,10 +1,11 @@
--- preempt-5: take a batch of reservations, some of which may displace others.
+-- preempt-7: take a batch of reservations, some of which may displace others.
 --
--- Purpose    As commit-5; where a request lacks room, live reservations of strictly lower priority are displaced for it.
--- Guarantee  As commit-5. Displacing and reserving are one step: just enough is displaced (ric_sim.store.preemption says
+-- Purpose    As commit-7; where a request lacks room, live reservations of strictly lower priority are displaced for it.
+-- Guarantee  As commit-7. Displacing and reserving are one step: just enough is displaced (ric_sim.store.preemption says
 --            who), and nobody at all if it would not suffice or if the latency would be over budget even then.
--- KEYS       1 state, 2 limits, 3 expiry, 4 commits, 5 log
--- ARGV       1 now_ms, decimal; 2 requests, packed one after the other (codec.REQUEST_HEADER)
+-- KEYS       1 state, 2 limits, 3 expiry, 4 commits, 5 log, 6 conflicts, 7 conflict_counts
+-- ARGV       1 now_ms, decimal; 2 requests, packed one after the other (codec.REQUEST_HEADER); 3 for each request the
+--            version it was planned on, packed u64, 0 if unknown: conflicts are logged; empty: they are not
 -- Returns    {0, outcomes, displaced, request, ...}  decided: packed outcomes in order (codec.OUTCOME); for each request
 --                                         the flow ids it displaced, a line each; then, for each conflict in order, the
 --                                         request that holds the flow id
@@ -13,7 +14,7 @@
 --            {3, why}                     a request or now_ms is invalid; nothing changed
 --            {4, why}                     the namespace breaks an invariant; nothing changed
 -- Units      emulated milliseconds, microseconds of latency, nanoseconds of processing, kbps and micro-cores
--- @include codes layout ledger requests
+-- @include codes layout ledger conflicts takers requests
 
 local IDS_PER_READ = 1000 -- Lua's stack takes some thousand arguments
 local holdings -- flow id -> live reservation; read when a request of this call first lacks room
@@ -228,7 +229,7 @@ local function decide(request)
         end
         victims = may_displace and choose_victims(request.priority, short, lacks)
         if not victims then
-            return overfull(short[1])
+            return overfull(request, short[1])
         end
     end
     local latency = latency_of(request, held_by(victims))
@@ -241,6 +242,7 @@ local function decide(request)
         if code ~= REPLY_OK then
             return nil, why
         end
+        note_displaced(request, held.priority, held.committed)
         ids[i] = held.id
     end
     request.displaced = table.concat(ids, '\n')

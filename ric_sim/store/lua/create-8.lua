@@ -1,8 +1,8 @@
--- create-6: open a namespace for one city.
+-- create-8: open a namespace for one city.
 --
 -- Purpose    Writes the empty state, the limits, the description and log record 0, or finds that they are there.
 -- Guarantee  A namespace belongs to the city it was created for; creating it again for the same city changes nothing.
--- KEYS       1 state, 2 limits, 3 expiry, 4 commits, 5 log, 6 meta
+-- KEYS       1 state, 2 limits, 3 expiry, 4 commits, 5 log, 6 conflicts, 7 conflict_counts, 8 meta
 -- ARGV       1 n_links, 2 n_nodes, 3 city fingerprint (64 hex digits), 4 limits (packed u32, links then nodes)
 -- Returns    {0}           open
 --            {3, why}      the layout is invalid; nothing changed
@@ -19,7 +19,7 @@ if #fingerprint ~= 64 or string.find(fingerprint, '[^0-9a-f]') then
     return { REPLY_INVALID, 'the city fingerprint is not 64 lower-case hex digits' }
 end
 if redis.call('EXISTS', KEYS[1]) == 1 then
-    local held = redis.call('HMGET', KEYS[6], 'n_links', 'n_nodes', 'city_fingerprint')
+    local held = redis.call('HMGET', KEYS[8], 'n_links', 'n_nodes', 'city_fingerprint')
     local same = held[1] == ARGV[1] and held[2] == ARGV[2] and held[3] == fingerprint
     if same and redis.call('GET', KEYS[2]) == limits then
         return { REPLY_OK }
@@ -36,5 +36,5 @@ local header = struct.pack(STATE_HEADER, FORMAT_VERSION, n_links, 0, 0, chain, 0
 redis.call('XADD', KEYS[5], '1-0', 'r', record, 'h', chain)
 redis.call('SET', KEYS[1], header .. string.rep('\0', #limits))
 redis.call('SET', KEYS[2], limits)
-redis.call('HSET', KEYS[6], 'format', FORMAT_VERSION, 'n_links', n_links, 'n_nodes', n_nodes, 'city_fingerprint', fingerprint)
+redis.call('HSET', KEYS[8], 'format', FORMAT_VERSION, 'n_links', n_links, 'n_nodes', n_nodes, 'city_fingerprint', fingerprint)
 return { REPLY_OK }

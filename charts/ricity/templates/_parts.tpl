@@ -1,0 +1,92 @@
+{{/*
+The deployment as a table: part -> how it is started and whom it calls. Every object of the parts is made from it.
+
+  module    started with `python -m`
+  image     key of .Values.images
+  tier      core, routing or slicing: what a disruption budget counts together
+  ports     its own, by name; the status port is everybody's
+  calls     part -> names of that part's ports, for the network policies
+  env       RICITY_* variables
+  identity  it has a certificate
+  rest      it serves REST, to those with a token
+  args      instead of the module: runs nothing by itself
+  storage   folder that outlives the pod
+  restart   Recreate where two at once would be in each other's way
+*/}}
+{{- define "ricity.parts" -}}
+{{- $root := . -}}
+{{- $parts := include "ricity.ownParts" . | fromYaml -}}
+{{- $xapps := include "ricity.xapps" . | fromYaml -}}
+{{- range $name, $part := mustMerge $xapps $parts }}
+{{- if $part.enabled }}
+{{ $name }}: {{- toYaml $part | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ricity.ownParts" -}}
+{{- $root := . -}}
+{{- $ric := include "ricity.address" (dict "root" . "name" "ric" "port" 50051) -}}
+{{- $manager := printf "%s://%s" (ternary "http" "https" .Values.security.insecure) (include "ricity.address" (dict "root" . "name" "manager" "port" 8080)) -}}
+{{- $store := ternary (dict "store" (list "redis")) dict (eq (include "ricity.hasOwnStore" .) "yes") -}}
+{{- $watched := list -}}
+{{- range list "ric" "nodes" "radio" "critic" -}}
+{{- $watched = append $watched (printf "%s=%s" . (include "ricity.address" (dict "root" $root "name" . "port" 9100))) -}}
+{{- end -}}
+{{- $table := dict
+  "ric" (dict
+    "ports" (dict "grpc" 50051) "calls" $store "store" true "identity" true
+    "env" (dict "RICITY_GRPC_PORT" "50051" "RICITY_PROFILE" .Values.city.profile))
+  "nodes" (dict
+    "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true
+    "env" (dict "RICITY_RIC" $ric "RICITY_PROFILE" .Values.city.profile "RICITY_DAY" .Values.city.day
+      "RICITY_SPEED" .Values.city.speed "RICITY_WAIT_FOR_SERVICES" "true" "RICITY_OUT" "/runs"))
+  "radio" (dict
+    "ports" (dict "grpc" 50061) "storage" "/runs" "identity" true
+    "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_DUS" (include "ricity.dus" .)
+      "RICITY_FRAMES_PER_S" (.Values.city.framesPerS | toString) "RICITY_OUT" "/runs"))
+  "manager" (dict
+    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true "rest" true
+    "env" (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab"))
+  "registry" (dict
+    "ports" (dict "http" 8090) "storage" "/runs" "identity" true "rest" true
+    "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))
+  "console" (dict
+    "ports" (dict "http" 8088) "identity" true
+    "calls" (dict "ric" (list "grpc" "status") "manager" (list "http") "nodes" (list "status") "radio" (list "status") "critic" (list "status"))
+    "env" (dict "RICITY_HTTP_PORT" "8088" "RICITY_RIC" $ric "RICITY_MANAGER" $manager "RICITY_PARTS" (join "," $watched)))
+  "auditor" (dict
+    "calls" $store "store" true
+    "env" (dict "RICITY_EVERY_S" "300"))
+  "cli" (dict
+    "calls" (merge (dict "ric" (list "grpc") "manager" (list "http") "registry" (list "http")) $store) "store" true "identity" true
+    "args" (list "sleep" "infinity")
+    "env" (dict "RICITY_RIC" $ric "RICITY_MANAGER" $manager))
+-}}
+{{- range $name, $part := $table }}
+{{- $given := index $root.Values.parts $name | default dict }}
+{{ $name }}:
+  enabled: {{ dig "enabled" true $given }}
+  module: services.{{ $name }}.main
+  image: part
+  tier: core
+  replicas: {{ dig "replicas" 1 $given }}
+  restart: Recreate
+  ports: {{- $part.ports | default dict | toYaml | nindent 4 }}
+  calls: {{- $part.calls | default dict | toYaml | nindent 4 }}
+  args: {{- $part.args | default list | toYaml | nindent 4 }}
+  store: {{ $part.store | default false }}
+  rest: {{ $part.rest | default false }}
+  identity: {{ $part.identity | default false }}
+  storage: {{ $part.storage | default "" | quote }}
+  env: {{- mergeOverwrite $part.env (dig "env" dict $given) | toYaml | nindent 4 }}
+  resources: {{- include "ricity.resources" (list $root.Values.defaults.resources (dig "resources" dict $given)) | nindent 4 }}
+{{- end }}
+{{- end }}
+
+{{/* Resources of the first, overwritten by those of the later ones. (list of resources) */}}
+{{- define "ricity.resources" -}}
+{{- $all := dict }}
+{{- range . }}{{ $all = mergeOverwrite $all (deepCopy .) }}{{ end }}
+{{- toYaml $all }}
+{{- end }}

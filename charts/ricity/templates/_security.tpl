@@ -1,0 +1,41 @@
+{{/* How a part proves who it is and whom it lets in. (root, name, part) */}}
+{{- define "ricity.securityEnv" -}}
+{{- if not .part.identity }}{{/* it calls the store only */}}
+{{- else if .root.Values.security.insecure }}
+- {name: RICITY_INSECURE, value: "true"}
+{{- else }}
+- {name: RICITY_TLS_DIR, value: /etc/ricity/identity}
+{{- if .part.rest }}
+- {name: RICITY_TOKENS_FILE, value: /etc/ricity/tokens/tokens.json}
+{{- end }}
+{{- if eq .name "console" }}
+- {name: RICITY_MANAGER_TOKEN_FILE, value: /etc/ricity/tokens/token}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ricity.securityMounts" -}}
+{{- if and .part.identity (not .root.Values.security.insecure) }}
+- {name: identity, mountPath: /etc/ricity/identity, readOnly: true}
+{{- if or .part.rest (eq .name "console") }}
+- {name: tokens, mountPath: /etc/ricity/tokens, readOnly: true}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Mounted as folders, not file by file, so that renewed certificates and tokens reach a running part. */}}
+{{- define "ricity.securityVolumes" -}}
+{{- $security := .root.Values.security -}}
+{{- $full := include "ricity.fullname" .root -}}
+{{- if and .part.identity (not $security.insecure) }}
+- name: identity
+  secret: {secretName: {{ $security.identities | default (printf "%s-tls" $full) }}-{{ .name }}, defaultMode: 0440}
+{{- if .part.rest }}
+- name: tokens
+  secret: {secretName: {{ $security.tokensSecret | default (printf "%s-tokens" $full) }}, defaultMode: 0440}
+{{- else if eq .name "console" }}
+- name: tokens
+  secret: {secretName: {{ $security.consoleTokenSecret | default (printf "%s-console-token" $full) }}, defaultMode: 0440}
+{{- end }}
+{{- end }}
+{{- end }}

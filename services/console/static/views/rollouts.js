@@ -1,0 +1,114 @@
+// Rollouts step by step, and A/B tests with what they decided on.
+
+import { lineChart, meter } from "../charts.js";
+import { h, render } from "../dom.js";
+import { age, number, text, wallTime } from "../format.js";
+import { section } from "../state.js";
+import { badge, facts, heading, notConnected, notOffered, NUM, panel, row, table } from "./common.js";
+
+export const uses = ["rollouts", "ab"];
+
+export function draw(root) {
+  const [rollouts, ab] = [section("rollouts"), section("ab")];
+  render(
+    root,
+    heading("Rollouts & A/B", "Changes of version, and the tests that decide them"),
+    part("Rollouts", rollouts, () => rolloutPanel(rollouts)),
+    part("A/B tests", ab, () => abPanel(ab)),
+  );
+}
+
+function part(name, held, content) {
+  if (!held.connected) return panel(name, {}, notConnected("Manager", held));
+  return held.offered === false ? panel(name, {}, notOffered(name)) : content();
+}
+
+function rolloutPanel(held) {
+  const rows = held.rollouts.map((each) =>
+    row(
+      each.id,
+      [
+        each.xapp, `${text(each.from)} → ${text(each.to)}`, badge(each.state), h("span", {}, text(each.step), each.reason ? h("small", { class: "block" }, each.reason) : null),
+        progress(each), wallTime(each.started_at), age(each.duration_s), number(each.requests),
+        spoilt(each.lost), spoilt(each.doubled), events(each.events ?? []), h("span", { class: "mono" }, text(each.id)),
+      ],
+      ["", "", "", "", "", NUM, NUM, NUM, NUM, NUM, "", ""],
+    ));
+  return panel("Rollouts", { note: `${number(held.total)} known` },
+    table("Rollouts", [["xApp"], ["Versions"], ["State"], ["Step"], ["New version"], ["Started", NUM], ["Took", NUM], ["Requests", NUM], ["Lost", NUM], ["Doubled", NUM], ["Events"], ["Id"]], rows, "No rollout yet: upgrade an xApp with `ricity xapp upgrade`."));
+}
+
+function progress(each) {
+  const share = each.weight_percent ?? 0;
+  return h("div", { class: "progress" }, meter(share, 100, `${share} % of the delivery`), h("small", {}, `${number(share)} %`));
+}
+
+function spoilt(value) {
+  return value ? h("span", { class: "weak" }, number(value)) : number(value);
+}
+
+function events(list) {
+  if (!list.length) return "–";
+  return h("details", {}, h("summary", {}, `${list.length} events`),
+    h("ol", { class: "events" }, list.map((each) => h("li", {}, typeof each === "object" ? eventText(each) : String(each)))));
+}
+
+function eventText(each) {
+  const { at, at_s: atS, ...rest } = each;
+  return `${at ?? atS ? `${wallTime(at ?? atS)} ` : ""}${Object.values(rest).map(text).join(" · ")}`;
+}
+
+function abPanel(held) {
+  const { tests } = held;
+  if (!tests.length) return panel("A/B tests", {}, h("p", { class: "quiet" }, "No test yet: start one with `ricity ab start`."));
+  return h("div", { class: "cards wide" }, tests.map(abCard));
+}
+
+function abCard(each) {
+  const { versions = {}, guards = {}, method, ...evidence } = each.evidence ?? {};
+  const plain = Object.entries(evidence).filter(([, value]) => value === null || typeof value !== "object");
+  return panel(
+    `${each.xapp}: ${text(each.baseline)} or ${text(each.candidate)}`,
+    { class: "card", "data-key": each.id, note: text(each.id) },
+    h("div", { class: "card-line" }, badge(each.state), each.verdict ? badge(each.verdict) : null, each.candidate_percent !== undefined ? h("span", { class: "quiet" }, `${text(each.candidate_percent)} % to the candidate`) : null),
+    each.reason ? h("p", {}, each.reason) : null,
+    facts([["Requests", number(each.requests)], ["Gain in GoS", points(each.gain)], ["between", `${points(each.gain_interval?.[0])} and ${points(each.gain_interval?.[1])}`], ["Started", wallTime(each.started_at)], ["Ended", wallTime(each.ended_at)]]),
+    seriesChart(each),
+    comparison("By version", versions),
+    comparison("Guards", guards),
+    plain.length ? h("details", {}, h("summary", {}, "Evidence"), method ? h("p", { class: "quiet" }, method) : null, facts(plain.map(([name, value]) => [name.replaceAll("_", " "), text(value)]))) : null,
+  );
+}
+
+function points(ratio) {
+  return ratio === null || ratio === undefined ? "–" : `${ratio > 0 ? "+" : ""}${number(100 * ratio, 2)} points`;
+}
+
+/** Rows of numbers by name, as a table. */
+function comparison(label, rows) {
+  const names = Object.keys(rows);
+  if (!names.length) return null;
+  const columns = [...new Set(names.flatMap((name) => Object.keys(rows[name])))].filter((key) => names.some((name) => typeof rows[name][key] !== "object"));
+  return table(label, [[label], ...columns.map((key) => [key.replaceAll("_", " "), NUM])],
+    names.map((name) => row(name, [name, ...columns.map((key) => text(rows[name][key]))], ["", ...columns.map(() => NUM)])), "");
+}
+
+/** The confidence sequence if the points have one, else every number over the first one. */
+function seriesChart(each) {
+  const steps = (each.series ?? []).filter((point) => point && typeof point === "object");
+  if (steps.length < 2) return null;
+  const names = Object.keys(steps[0]).filter((name) => steps.every((point) => typeof point[name] === "number"));
+  const find = (...wanted) => names.find((name) => wanted.includes(name));
+  const x = find("requests", "n", "pairs", "samples", "at", "at_s", "t") ?? names[0];
+  const [low, high] = [find("low", "lower"), find("high", "upper")];
+  const middle = find("gain", "difference", "mean", "estimate", "delta");
+  const column = (name) => steps.map((point) => point[name]);
+  const lines = middle ? [middle] : names.filter((name) => name !== x && name !== low && name !== high).slice(0, 3);
+  return h(
+    "figure", {},
+    lineChart(column(x), lines.map((name, index) => ({ label: name, values: column(name), class: `c${index + 1}` })), {
+      label: `${lines.join(", ")} of ${each.xapp} over ${x}`, band: low && high ? { low: column(low), high: column(high) } : undefined, zero: Boolean(middle),
+    }),
+    h("figcaption", {}, `${lines.map((name) => name.replaceAll("_", " ")).join(", ")} over ${x.replaceAll("_", " ")}${low && high ? ", with its confidence bounds" : ""}`),
+  );
+}

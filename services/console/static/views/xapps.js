@@ -1,0 +1,71 @@
+// xApps: versions with their share of the delivery, instances as the RIC sees them, and what the manager wants.
+
+import { stackedBar } from "../charts.js";
+import { h, render } from "../dom.js";
+import { number, percent } from "../format.js";
+import { section } from "../state.js";
+import { badge, count, heading, notConnected, notOffered, NUM, panel, row, serviceColour, table } from "./common.js";
+
+export const uses = ["live_xapps", "desired_xapps", "subscriptions"];
+
+export function draw(root) {
+  const [live, desired] = [section("live_xapps"), section("desired_xapps")];
+  const names = [...new Set([...(live.instances ?? []).map((each) => each.xapp), ...(desired.xapps ?? []).map((each) => each.name)])].sort();
+  render(
+    root,
+    heading("xApps", "Versions, delivery weights and instances"),
+    live.connected ? null : notConnected("RIC", live),
+    desired.connected ? (desired.offered === false ? notOffered("Lifecycle management") : null) : notConnected("Manager", desired),
+    live.connected || desired.connected ? h("div", { class: "cards" }, names.map((name) => card(name, live, desired))) : null,
+    live.connected && !names.length ? h("p", { class: "quiet" }, "No xApp is attached or registered.") : null,
+    live.connected ? subscriptions() : null,
+  );
+}
+
+function card(name, live, desired) {
+  const instances = (live.instances ?? []).filter((each) => each.xapp === name);
+  const wanted = (desired.xapps ?? []).find((each) => each.name === name);
+  const versions = versionsOf(instances, wanted);
+  const total = versions.reduce((sum, each) => sum + each.weight, 0);
+  const ready = instances.filter((each) => each.state === "ready").length;
+  return panel(
+    name,
+    { class: "card", "data-key": name, note: wanted?.desired ? `wanted ${wanted.desired.version} × ${number(wanted.desired.replicas)}, configuration ${number(wanted.desired.config_generation)}` : desired.connected && desired.offered !== false ? "not managed" : "" },
+    h(
+      "div", { class: "card-line" },
+      ready ? badge("ready") : badge("no instance", "bad"),
+      h("span", { class: "quiet" }, `${count(ready, "instance", "instances")}, ${count(versions.length, "version", "versions")}`),
+    ),
+    versions.length ? stackedBar(versions.map((each, index) => ({ label: each.version, value: total ? (100 * each.weight) / total : 0, colour: serviceColour(index) })), 100, `Delivery weights of ${name}, percent`) : null,
+    h("ul", { class: "versions" }, versions.map((each, index) =>
+      h("li", { "data-key": each.version }, h("span", { class: "swatch", vars: { "--fill": serviceColour(index) } }), h("b", {}, each.version),
+        h("span", {}, `weight ${number(each.weight)} (${percent(total ? each.weight / total : 0)})`), badge(each.state)))),
+    table(
+      `Instances of ${name}`,
+      [["Instance"], ["State"], ["Held", NUM], ["Answered", NUM], ["Delivered", NUM]],
+      instances.map((each) => row(each.instance, [each.instance, badge(each.state), `${number(each.outstanding)} / ${number(each.window)}`, number(each.answered), number(each.delivered)], ["mono", "", NUM, NUM, NUM])),
+      "No instance is attached to the RIC.",
+    ),
+  );
+}
+
+function versionsOf(instances, wanted) {
+  const found = new Map();
+  for (const each of wanted?.versions ?? []) found.set(each.version, { version: each.version, state: each.state ?? "unknown", weight: each.weight ?? 0 });
+  for (const each of instances) {
+    const known = found.get(each.version);
+    // The RIC's word counts: it delivers by these weights.
+    found.set(each.version, { version: each.version, state: known?.state ?? each.state, weight: each.weight });
+  }
+  return [...found.values()].sort((a, b) => a.version.localeCompare(b.version, "en", { numeric: true }));
+}
+
+function subscriptions() {
+  const held = section("subscriptions");
+  if (!held.connected) return notConnected("Subscriptions", held);
+  const rows = held.subscriptions.map((each) =>
+    row(each.id, [`#${each.id}`, badge(each.kind, ""), each.items.join(", "), each.instances.join(", "), each.period_ms ? `${number(each.period_ms)} ms` : "–", number(each.indications), each.dropped ? h("span", { class: "weak" }, number(each.dropped)) : "0", number(each.lag)],
+      ["", "", "", "mono", NUM, NUM, NUM, NUM]));
+  return panel("Subscriptions", { note: `${held.subscriptions.length} at the RIC` },
+    table("Subscriptions", [["Id"], ["Kind"], ["Of"], ["Subscribers"], ["Period", NUM], ["Indications", NUM], ["Dropped", NUM], ["Lag", NUM]], rows, "No subscription is held."));
+}

@@ -1,0 +1,109 @@
+"""How the lifecycle's parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from ric_sim.domain.errors import InvalidInput
+from services.manager.lifecycle.ab_operations import AbOperations
+from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
+from services.manager.lifecycle.driver import Driver
+from services.manager.lifecycle.osc_routes import osc_lifecycle_router
+from services.manager.lifecycle.process_driver import ProcessDriver
+from services.manager.lifecycle.reconciler import Reconciler, settings_of
+from services.manager.lifecycle.registrations import Registrations
+from services.manager.lifecycle.ric_view import RicAdmin
+from services.manager.lifecycle.rollout import RollingUpgrade
+from services.manager.lifecycle.routes import lifecycle_router
+from services.manager.lifecycle.service import Catalogue, Lifecycle
+from services.manager.lifecycle.state_file import StateFile
+from services.manager.settings import ManagerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLifecycle:
+    """What the REST interface and other parts use; `task` reconciles and ends only with an error."""
+
+    service: Lifecycle
+    driver: Driver
+    ric: RicAdmin
+    registrations: Registrations
+    task: asyncio.Task[None]
+
+
+@contextlib.asynccontextmanager
+async def running_lifecycle(settings: ManagerSettings, folder: Path, *, log: Any) -> AsyncIterator[RunningLifecycle]:
+    """Goes on from what `folder` says; leaving the context stops nothing that runs."""
+    async with contextlib.AsyncExitStack() as stack:
+        state = StateFile(folder)
+        stack.callback(state.close)
+        catalogue = Catalogue(state)
+        ric = RicAdmin(settings.ric, settings.transport)
+        stack.push_async_callback(ric.close)
+        driver = _driver(settings, folder, catalogue, stack)
+        upgrade = RollingUpgrade(
+            driver,
+            ric,
+            now=time.time,
+            settings=lambda name, _version: settings_of(state.xapps[name].desired),
+            subscriptions=lambda name, version: catalogue.version(name, version).subscriptions,
+        )
+        reconciler = Reconciler(state, driver, ric, upgrade, log=log)
+        registrations = Registrations(settings.destinations, log=log)
+        stack.push_async_callback(registrations.close)
+        reconciler.on_change = registrations.announce
+        stack.push_async_callback(reconciler.close)
+        task = asyncio.create_task(reconciler.run())
+        stack.push_async_callback(_cancel, task)
+        yield RunningLifecycle(Lifecycle(state, catalogue, reconciler), driver, ric, registrations, task)
+
+
+async def add_lifecycle(
+    app: FastAPI, settings: ManagerSettings, stack: contextlib.AsyncExitStack, failed: asyncio.Future[None], *, log: Any
+) -> AbOperations | None:
+    """Adds the lifecycle to a manager that has a folder for it; `failed` gets the error that ended it, if one did."""
+    if settings.xapp_folder is None:
+        return None
+    lifecycle = await stack.enter_async_context(running_lifecycle(settings, settings.xapp_folder, log=log))
+    app.include_router(lifecycle_router(lifecycle.service))
+    app.include_router(osc_lifecycle_router(lifecycle.service, lifecycle.registrations))
+    lifecycle.task.add_done_callback(lambda ended: _report(ended, failed))
+    return AbOperations(lifecycle.service, lifecycle.driver, lifecycle.ric)
+
+
+def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
+    error = None if ended.cancelled() else ended.exception()
+    if error is not None and not failed.done():
+        failed.set_exception(error)
+
+
+def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack: contextlib.AsyncExitStack) -> Driver:
+    wiring = {"RICITY_RIC": settings.ric, **({"RICITY_INSECURE": "true"} if settings.insecure else {})}
+
+    def env(name: str) -> dict[str, str]:
+        tls = settings.xapp_tls_dir
+        return wiring | ({"RICITY_TLS_DIR": str(tls / name)} if tls else {})
+
+    if settings.driver == "process":
+        return ProcessDriver(folder.resolve() / "instances", catalogue.version, env)
+    if not settings.docker_project:
+        raise InvalidInput("RICITY_DRIVER=docker needs RICITY_DOCKER_PROJECT: the name that tells this system's containers apart")
+    network = settings.docker_network or f"{settings.docker_project}_default"
+    place = DockerPlace(settings.docker_socket, network, settings.docker_image, settings.docker_project)
+    wiring |= {"RICITY_HOST": "0.0.0.0", "RICITY_STATUS_PORT": "9100"}
+    driver = DockerDriver(place, catalogue.version, env)
+    stack.push_async_callback(driver.close)
+    return driver
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

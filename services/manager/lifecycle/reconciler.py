@@ -1,0 +1,227 @@
+"""Makes what runs into what is wanted, look by look: nothing depends on having seen a change happen."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ric_sim.domain.errors import RicityError
+from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
+from services.manager.lifecycle.model import WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState, Step
+from services.manager.lifecycle.ric_view import RicAdmin, RicView
+from services.manager.lifecycle.rollout import RollingUpgrade, Seen, desired_after
+from services.manager.lifecycle.state_file import StateFile
+
+GENERATION = "CONFIG_GENERATION"
+"""In an instance's settings: the generation of the xApp's configuration it was started with."""
+
+LOOK_EVERY_S = 0.25
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
+FORGIVEN_AFTER_S = 60.0
+"""An xApp that has not died for so long begins anew with the shortest pause."""
+
+_OLD_SERVES = (Step.START, Step.WAIT_READY, Step.SHIFT, Step.RESTORE, Step.DISCARD)
+
+
+class Reconciler:
+    """One task per xApp that has something to do; xApps do not wait for each other."""
+
+    def __init__(self, state: StateFile, driver: Driver, ric: RicAdmin, upgrade: RollingUpgrade, *, log: Any) -> None:
+        self._state = state
+        self._driver = driver
+        self._ric = ric
+        self._upgrade = upgrade
+        self._log = log
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._paused_until: dict[str, float] = {}
+        self._crashes: dict[str, int] = {}
+        self._said: dict[str, str] = {}
+        self.view = RicView()
+        self.workloads: tuple[Workload, ...] = ()
+        self.ric_answers = False
+        self.on_change: Callable[[str, str], None] = lambda name, event: None
+        """Told of an xApp's name and `deployed`, `modified`, `restarted` or `undeployed`."""
+
+    async def run(self) -> None:
+        """Looks and acts until cancelled. Whoever does not answer is asked again."""
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def look(self) -> None:
+        """Looks once and sets to work for every xApp that is not being worked on."""
+        try:
+            self.view = await self._ric.look()
+            self.ric_answers = True
+        except RicityError as error:
+            self.ric_answers = False
+            self._tell("ric", error)
+        try:
+            self.workloads = tuple(await self._driver.workloads())
+        except RicityError as error:
+            self._tell("driver", error)
+            return
+        seen = Seen(self.view, self.workloads)
+        for xapp in list(self._state.xapps.values()):
+            if xapp.name not in self._tasks:
+                task = asyncio.create_task(self._work(xapp, seen))
+                self._tasks[xapp.name] = task
+                task.add_done_callback(partial(self._done, xapp.name))
+
+    async def settle(self) -> None:
+        """Waits for what is under way."""
+        await asyncio.gather(*self._tasks.values())
+
+    async def close(self) -> None:
+        """Stops wherever it is; the next manager goes on from there."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def rollout_of(self, name: str) -> Rollout | None:
+        """The rollout that is under way for an xApp."""
+        return next((r for r in self._state.rollouts.values() if r.xapp == name and r.is_running), None)
+
+    async def _work(self, xapp: CataloguedXapp, seen: Seen) -> None:
+        rollout = self.rollout_of(xapp.name)
+        await self._try(xapp.name, self._run_wanted(xapp, rollout, seen))
+        if rollout is not None and self.ric_answers:
+            await self._try(rollout.rollout_id, self._advance(rollout, seen))
+
+    async def _try(self, what: str, activity: Coroutine[Any, Any, None]) -> None:
+        """What fails is tried again at the next look; what cannot be run does not keep an upgrade from replacing it."""
+        try:
+            await activity
+        except RicityError as error:
+            self._tell(what, error)
+        else:
+            self._said.pop(what, None)
+
+    async def _run_wanted(self, xapp: CataloguedXapp, rollout: Rollout | None, seen: Seen) -> None:
+        name, desired = xapp.name, xapp.desired
+        if xapp.deleted:
+            await self._remove(xapp, seen)
+            return
+        if desired is not None and (rollout is None or rollout.step in _OLD_SERVES):
+            await self._keep_alive(name, desired, seen)
+        if desired is not None and rollout is None:
+            await self._retire_others(name, desired, seen)
+            await self._keep_standby(name, desired, seen)
+            await self._give_weight(name, desired, seen)
+
+    async def _advance(self, rollout: Rollout, seen: Seen) -> None:
+        self._keep(rollout, await self._upgrade.advance(rollout, seen))
+
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._tasks[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._log.error("lifecycle.failed", xapp=name, exc_info=error)
+
+    def _keep(self, before: Rollout, after: Rollout) -> None:
+        if after == before:
+            return
+        if after.step != before.step or after.shift_index != before.shift_index:
+            event = after.events[-1]
+            self._log.info("rollout.step", rollout=after.rollout_id, xapp=after.xapp, step=after.step, text=event.text)
+        # Meanwhile an operator may have asked for its end.
+        after = replace(after, abort_asked=self._state.rollouts[after.rollout_id].abort_asked)
+        if after.is_running:
+            self._state.put_rollout(after)
+            return
+        xapp = self._state.xapps[after.xapp]
+        if after.state == RolloutState.SUCCEEDED:
+            xapp = replace(xapp, desired=desired_after(after, xapp.desired), previous_version=after.from_version)
+        self._state.put_rollout(after, xapp)
+        self.on_change(xapp.name, "modified")
+
+    # --- no rollout ----------------------------------------------------------------------------------------------------
+
+    async def _keep_alive(self, name: str, desired: Desired, seen: Seen) -> None:
+        """As many instances of the wanted version as wanted, on the newest configuration."""
+        mine = [w for w in seen.workloads if w.name == name and w.version == desired.version]
+        for ended in [w for w in mine if w.state == WorkloadState.EXITED]:
+            self._crashed(name, ended)
+            await self._driver.stop(ended.instance_id)
+        running = [w for w in mine if w.state == WorkloadState.RUNNING]
+        current = [w for w in running if _generation(w) == desired.config_generation]
+        older = [w for w in running if w not in current]
+        if missing := desired.replicas - len(current):
+            await self._start(name, desired, missing)
+        await self._retire(current[desired.replicas :])
+        if older and self._n_ready(current, seen) >= desired.replicas:
+            await self._retire(older)
+
+    async def _retire_others(self, name: str, desired: Desired, seen: Seen) -> None:
+        """Versions that nobody wants: former candidates, and what was started just before it was not wanted any more."""
+        wanted = {desired.version, *desired.standby}
+        await self._retire(w for w in seen.workloads if w.name == name and w.version not in wanted)
+
+    async def _keep_standby(self, name: str, desired: Desired, seen: Seen) -> None:
+        """Candidates attach with weight 0, also to a RIC that has restarted and knows no weights."""
+        for version, replicas in desired.standby.items():
+            if not any(w.name == name and w.version == version for w in seen.workloads):
+                await self._ric.set_weight(name, version, 0, keep=True)
+            config = {**desired.config, "RICITY_WEIGHT": "0"}
+            await self._keep_alive(name, replace(desired, version=version, replicas=replicas, config=config), seen)
+
+    async def _give_weight(self, name: str, desired: Desired, seen: Seen) -> None:
+        """A former candidate that serves alone still registers with weight 0, should the RIC or it restart."""
+        serving = seen.ric.of(name, desired.version)
+        if serving and not desired.standby and all(row.weight == 0 for row in serving):
+            await self._ric.set_weight(name, desired.version, WHOLE_WEIGHT, keep=False)
+
+    async def _start(self, name: str, desired: Desired, missing: int) -> None:
+        if missing < 0 or time.monotonic() < self._paused_until.get(name, 0.0):
+            return
+        settings = settings_of(desired)
+        for _ in range(missing):
+            await self._driver.start(name, desired.version, settings)
+
+    async def _retire(self, workloads: Iterable[Workload]) -> None:
+        for workload in workloads:
+            await self._driver.stop(workload.instance_id)
+
+    async def _remove(self, xapp: CataloguedXapp, seen: Seen) -> None:
+        mine = [w for w in seen.workloads if w.name == xapp.name]
+        await self._retire(mine)
+        if not mine:
+            self._state.remove_xapp(xapp.name)
+            self.on_change(xapp.name, "undeployed")
+
+    def _n_ready(self, workloads: Iterable[Workload], seen: Seen) -> int:
+        attached = {row.instance_id for row in seen.ric.attached if not row.draining and row.subscriptions > 0}
+        return sum(workload.instance_id in attached for workload in workloads)
+
+    def _crashed(self, name: str, ended: Workload) -> None:
+        now_s = time.monotonic()
+        is_again = now_s - self._paused_until.get(name, -FORGIVEN_AFTER_S) < FORGIVEN_AFTER_S
+        count = self._crashes.get(name, 0) + 1 if is_again else 1
+        self._crashes[name] = count
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (count - 1))
+        self._paused_until[name] = now_s + pause_s
+        self._log.warning(
+            "xapp.died", xapp=name, version=ended.version, exit_code=ended.exit_code, said=ended.detail, again_in_s=pause_s
+        )
+        self.on_change(name, "restarted")
+
+    def _tell(self, what: str, error: RicityError) -> None:
+        """Logs an error once, not at every look."""
+        if self._said.get(what) != str(error):
+            self._said[what] = str(error)
+            self._log.warning("lifecycle.waits", what=what, error=str(error), code=error.code)
+
+
+def settings_of(desired: Desired | None) -> dict[str, str]:
+    """Variables of an instance that is started now."""
+    if desired is None:
+        return {GENERATION: "1"}
+    return {**desired.config, GENERATION: str(desired.config_generation)}
+
+
+def _generation(workload: Workload) -> int:
+    return int(workload.settings.get(GENERATION, 0))

@@ -1,0 +1,109 @@
+"""The RIC as the lifecycle sees it: who is attached with which weight, what became of the requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from ric_sim.domain.errors import InvalidInput, RicityError, RicUnreachable
+from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
+from services.common.tls import Transport
+from services.manager.lifecycle.model import Counts
+
+CALL_TIMEOUT_S = 3.0
+
+_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """One instance at the RIC. Totals count requests since it attached."""
+
+    name: str
+    version: str
+    instance_id: str
+    weight: int
+    draining: bool
+    outstanding: int
+    subscriptions: int
+    answered: int
+    defaulted: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RicView:
+    """One look at the RIC, consistent in itself."""
+
+    attached: Sequence[Attached] = ()
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+
+    def of(self, name: str, version: str) -> list[Attached]:
+        """Instances of one version."""
+        return [row for row in self.attached if row.name == name and row.version == version]
+
+
+class RicAdmin:
+    """Client of the RIC's admin service. All methods raise `RicUnreachable`."""
+
+    def __init__(self, target: str, transport: Transport) -> None:
+        self._target = target
+        self._channel = transport.channel(target, peer="ric")
+        self._stub = admin_pb2_grpc.E2AdminServiceStub(self._channel)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+    async def look(self) -> RicView:
+        """Everything attached and counted now."""
+        response = await self._answered(self._stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=CALL_TIMEOUT_S))
+        return RicView(
+            attached=[_attached(info) for info in response.xapps],
+            counts={totals.xapp_name: _counts(totals) for totals in response.requests},
+        )
+
+    async def set_weight(self, name: str, version: str, weight: int, *, keep: bool) -> None:
+        """Sets a version's share of the delivery; with `keep` also for instances that attach later."""
+        request = admin_pb2.SetWeightRequest(xapp_name=name, xapp_version=version, weight=weight, keep=keep)
+        await self._answered(self._stub.SetWeight(request, timeout=CALL_TIMEOUT_S))
+
+    async def _answered(self, answer: Any) -> Any:
+        try:
+            return await answer
+        except grpc.aio.AioRpcError as error:
+            kind = _ERRORS.get(error.code(), RicityError)
+            raise kind(f"the RIC at {self._target}: {error.details()}") from error
+
+
+def _attached(info: admin_pb2.XappInfo) -> Attached:
+    return Attached(
+        name=info.xapp_name,
+        version=info.xapp_version,
+        instance_id=info.instance_id,
+        weight=info.weight,
+        draining=info.state == "draining",
+        outstanding=info.outstanding,
+        subscriptions=info.subscriptions,
+        answered=info.applied_total + info.rejected_total,
+        defaulted=info.defaulted_total,
+        failed=info.failed_total,
+    )
+
+
+def _counts(totals: admin_pb2.RequestTotals) -> Counts:
+    return Counts(
+        received=totals.received_total,
+        answered=totals.answered_total,
+        defaulted=totals.defaulted_total,
+        given_up=totals.given_up_total,
+        doubled=totals.doubled_total,
+        waiting=totals.waiting,
+    )

@@ -1,0 +1,229 @@
+"""What an operator does with xApps: onboard, deploy, upgrade, roll back, configure, remove. A call is kept before it answers."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ric_sim.domain.errors import Conflict, InvalidInput, NotFound, RicUnreachable, RolloutUnderway
+from services.manager.lifecycle.descriptor import XappVersion, unfold
+from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan
+from services.manager.lifecycle.reconciler import Reconciler
+from services.manager.lifecycle.rollout import ABORTABLE
+from services.manager.lifecycle.state_file import StateFile
+
+MAX_REPLICAS = 16
+MAX_XAPPS = 1000
+MAX_VERSIONS = 200
+_VARIABLE = re.compile(r"RICITY_[A-Z0-9_]{1,60}")
+_RESERVED = frozenset({"RICITY_INSTANCE_ID", "RICITY_XAPP_VERSION", "RICITY_RIC", "RICITY_SERVICE", "RICITY_DU"})
+
+
+class Catalogue:
+    """Versions by name, unfolded from the kept descriptors."""
+
+    def __init__(self, state: StateFile) -> None:
+        self._state = state
+
+    def find(self, name: str) -> CataloguedXapp:
+        """The xApp; `NotFound` if there is none of that name, or it is being removed."""
+        xapp = self._state.xapps.get(name)
+        if xapp is None or xapp.deleted:
+            raise NotFound(
+                f"no xApp {name!r:.80} in the catalogue: onboard its descriptor, `ricity xapp list` shows what there is"
+            )
+        return xapp
+
+    def version(self, name: str, version: str) -> XappVersion:
+        """One version of an xApp; `NotFound` names those there are."""
+        documents = self.find(name).documents
+        if version not in documents:
+            known = ", ".join(documents)
+            raise NotFound(f"no version {version!r:.80} of {name}: onboard it, or choose one of {known}")
+        return next(unfolded for unfolded in unfold(documents[version]) if unfolded.name == name)
+
+
+class Lifecycle:
+    """The operations; the reconciler makes them come true."""
+
+    def __init__(self, state: StateFile, catalogue: Catalogue, reconciler: Reconciler) -> None:
+        self._state = state
+        self.catalogue = catalogue
+        self.reconciler = reconciler
+
+    @property
+    def xapps(self) -> Mapping[str, CataloguedXapp]:
+        """The catalogue by name."""
+        return self._state.xapps
+
+    @property
+    def rollouts(self) -> Mapping[str, Rollout]:
+        """By id, oldest first."""
+        return self._state.rollouts
+
+    def rollout(self, rollout_id: str) -> Rollout:
+        """Raises `NotFound`."""
+        if rollout_id not in self._state.rollouts:
+            raise NotFound(f"no rollout {rollout_id!r:.80}: GET /v1/rollouts lists them")
+        return self._state.rollouts[rollout_id]
+
+    def onboard(self, document: Any) -> list[str]:
+        """Takes a descriptor into the catalogue; starts nothing. The same again changes nothing.
+
+        Returns:
+            Names of its xApps: one per service or O-DU, or one.
+
+        Raises:
+            MalformedFile: does not fit the schema.
+            Conflict: the version is there with another descriptor, or the xApp is being removed.
+        """
+        changed = []
+        for unfolded in unfold(document):
+            xapp = self._state.xapps.get(unfolded.name) or CataloguedXapp(unfolded.name)
+            if xapp.deleted:
+                raise Conflict(f"{xapp.name} is being removed: wait until it is gone")
+            if xapp.documents.get(unfolded.version, document) != document:
+                raise Conflict(f"{xapp.name} {unfolded.version} is there with another descriptor: give this one another version")
+            if len(xapp.documents) >= MAX_VERSIONS or len(self._state.xapps) >= MAX_XAPPS:
+                raise InvalidInput(f"the catalogue takes {MAX_XAPPS} xApps of {MAX_VERSIONS} versions: remove some first")
+            changed.append(replace(xapp, documents={**xapp.documents, unfolded.version: document}))
+        self._state.put_xapps(*changed)
+        return [xapp.name for xapp in changed]
+
+    def deploy(self, name: str, version: str, replicas: int, *, standby: bool = False) -> Desired:
+        """Wants `replicas` instances (0 stops them) of a version; another number is a change of scale.
+
+        Args:
+            standby: beside the version that serves, at weight 0, for an A/B test to give it a share.
+
+        Raises:
+            NotFound, OutOfRange; Conflict: another version is deployed, which only an upgrade replaces; RolloutUnderway.
+        """
+        xapp = self.catalogue.find(name)
+        self._check_quiet(name)
+        self.catalogue.version(name, version)
+        if not 0 <= replicas <= MAX_REPLICAS:
+            raise InvalidInput(f"replicas {replicas}: expected 0 to {MAX_REPLICAS}")
+        desired = _with_standby(xapp, version, replicas) if standby else _with_serving(xapp, version, replicas)
+        self._state.put_xapps(replace(xapp, desired=desired))
+        self.reconciler.on_change(name, "deployed" if replicas else "undeployed")
+        return desired
+
+    def upgrade(self, name: str, to_version: str, plan: RolloutPlan) -> Rollout:
+        """Begins a rolling upgrade.
+
+        Raises:
+            NotFound; InvalidInput: it runs that version, or the plan makes no sense; RolloutUnderway; RicUnreachable: what
+                serves now is not known.
+        """
+        xapp = self.catalogue.find(name)
+        self._check_quiet(name)
+        self.catalogue.version(name, to_version)
+        _check_plan(plan)
+        from_version = self._serving(xapp)
+        if from_version == to_version:
+            raise InvalidInput(f"{name} runs {to_version} already: name another version")
+        replicas = max(1, xapp.desired.replicas) if xapp.desired else 1
+        now = time.time()
+        rollout = Rollout(uuid.uuid4().hex[:12], name, from_version, to_version, replicas, plan, now, step_at=now)
+        self._state.put_rollout(rollout.noted(now, f"{from_version or 'nothing'} to {to_version}"))
+        return self._state.rollouts[rollout.rollout_id]
+
+    def rollback(self, name: str, plan: RolloutPlan) -> Rollout:
+        """Ends the rollout that is under way, or goes back to the version before the last upgrade.
+
+        Raises:
+            NotFound; InvalidInput: there was no version before; RolloutUnderway: too far to be ended, its old version stops.
+        """
+        xapp = self.catalogue.find(name)
+        rollout = self.reconciler.rollout_of(name)
+        if rollout is None:
+            if not xapp.previous_version:
+                raise InvalidInput(f"{name} has had no version before this one: nothing to go back to")
+            return self.upgrade(name, xapp.previous_version, plan)
+        if rollout.step not in ABORTABLE:
+            raise RolloutUnderway(f"rollout {rollout.rollout_id} of {name} is at {rollout.step}: wait for its end, then repeat")
+        asked = replace(rollout, abort_asked=True)
+        self._state.put_rollout(asked)
+        return asked
+
+    def promote(self, name: str, *, winner: str, loser: str) -> None:
+        """The verdict of an A/B test: `winner` is wanted, `loser` is not. Nothing for an xApp that others have deployed."""
+        xapp = self._state.xapps.get(name)
+        if xapp is None or xapp.deleted or xapp.desired is None or winner not in xapp.documents:
+            return
+        standby = {version: count for version, count in xapp.desired.standby.items() if version not in (winner, loser)}
+        previous = xapp.previous_version if xapp.desired.version == winner else xapp.desired.version
+        desired = replace(xapp.desired, version=winner, standby=standby)
+        self._state.put_xapps(replace(xapp, desired=desired, previous_version=previous))
+        self.reconciler.on_change(name, "modified")
+
+    def configure(self, name: str, config: Mapping[str, str]) -> Desired:
+        """Replaces the configuration; its instances are replaced one version kept, the new ones before the old ones go.
+
+        Raises:
+            NotFound, RolloutUnderway; InvalidInput: not deployed, or a variable that is none of the xApp's.
+        """
+        xapp = self.catalogue.find(name)
+        self._check_quiet(name)
+        if xapp.desired is None:
+            raise InvalidInput(f"{name} is not deployed: `ricity xapp deploy {name}` first")
+        for key in config:
+            if not _VARIABLE.fullmatch(key) or key in _RESERVED:
+                raise InvalidInput(f"configuration key {key!r:.80}: expected a RICITY_* setting of the xApp, in upper case")
+        if dict(xapp.desired.config) == dict(config):
+            return xapp.desired
+        desired = replace(xapp.desired, config=dict(config), config_generation=xapp.desired.config_generation + 1)
+        self._state.put_xapps(replace(xapp, desired=desired))
+        self.reconciler.on_change(name, "modified")
+        return desired
+
+    def remove(self, name: str) -> None:
+        """Stops an xApp's instances, then forgets it. Raises `NotFound`, `RolloutUnderway`."""
+        xapp = self.catalogue.find(name)
+        self._check_quiet(name)
+        self._state.put_xapps(replace(xapp, deleted=True))
+
+    def _serving(self, xapp: CataloguedXapp) -> str:
+        """The version that serves now; of an xApp that others have started, the one with the largest weight."""
+        if xapp.desired is not None and xapp.desired.replicas > 0:
+            return xapp.desired.version
+        if not self.reconciler.ric_answers:
+            raise RicUnreachable(f"the RIC does not answer, so which version of {xapp.name} serves is not known: ask again later")
+        rows = [row for row in self.reconciler.view.attached if row.name == xapp.name]
+        return max(rows, key=lambda row: row.weight).version if rows else ""
+
+    def _check_quiet(self, name: str) -> None:
+        rollout = self.reconciler.rollout_of(name)
+        if rollout is not None:
+            raise RolloutUnderway(
+                f"{name} is being upgraded to {rollout.to_version} (rollout {rollout.rollout_id}, {rollout.step}): "
+                f"wait for its end, or end it with `ricity xapp rollback {name}`"
+            )
+
+
+def _check_plan(plan: RolloutPlan) -> None:
+    weights = plan.weights_percent
+    if not weights or weights[-1] != 100 or any(a >= b for a, b in zip((0, *weights), weights, strict=False)):
+        raise InvalidInput(f"weights_percent {list(weights)}: expected rising shares in 1 to 100, the last one 100")
+
+
+def _with_serving(xapp: CataloguedXapp, version: str, replicas: int) -> Desired:
+    desired = xapp.desired
+    if desired is not None and desired.replicas > 0 and desired.version != version:
+        raise Conflict(
+            f"{xapp.name} is deployed as {desired.version}: `ricity xapp upgrade {xapp.name} --to {version}` replaces it"
+        )
+    return replace(desired or Desired(version), version=version, replicas=replicas)
+
+
+def _with_standby(xapp: CataloguedXapp, version: str, replicas: int) -> Desired:
+    desired = xapp.desired
+    if desired is None or desired.version == version:
+        raise InvalidInput(f"{version} of {xapp.name} cannot stand by: deploy another version, which serves, first")
+    others = {key: count for key, count in desired.standby.items() if key != version}
+    return replace(desired, standby={**others, version: replicas} if replicas else others)

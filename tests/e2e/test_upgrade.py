@@ -1,0 +1,96 @@
+"""Rolling upgrades of a real routing xApp under a paced load; real processes only."""
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ric_sim.network.flow_file import save_flows
+from ric_sim.network.scenario import load_scenario
+from ric_sim.network.traffic import selection
+from ric_sim.store.embedded import EmbeddedServer
+from tests.e2e.managed_city import ManagedCity
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+NAME = "routing-video"
+DESCRIPTOR = Path("xapps/routing/xapp.yaml")
+RATE = 60
+N_REQUESTS = 1500
+
+
+@pytest.fixture(scope="module")
+def video_flows(tmp_path_factory):
+    """Requests of one service, so that one xApp answers them all."""
+    whole = load_scenario(profile="paper", day="test")
+    chosen = np.flatnonzero(whole.day.service == whole.city.service_index["video"])[:N_REQUESTS]
+    path = tmp_path_factory.mktemp("flows") / "flows.csv"
+    save_flows(selection(whole.day, "video", chosen), whole.city, path)
+    return path
+
+
+@pytest.fixture
+def city(tmp_path):
+    with EmbeddedServer() as store:
+        started = ManagedCity(tmp_path, store.url)
+        try:
+            for version, variables in (
+                ("0.1.0", ["RICITY_POLICY=shortest"]),
+                ("0.2.0", ["RICITY_POLICY=cspf"]),
+                ("0.3.0", ["RICITY_POLICY=cspf", "RICITY_RIC=127.0.0.1:1"]),
+            ):
+                env = [word for each in variables for word in ("--env", each)]
+                assert started.xapp("onboard", DESCRIPTOR, "--version", version, *env)[0] == 0
+            assert started.xapp("deploy", NAME, "--version", "0.1.0")[0] == 0
+            yield started
+        finally:
+            started.close()
+
+
+def test_upgrades_under_load(city, video_flows):
+    """One that works, one that never becomes ready, and one during which the manager is killed."""
+    nodes = city.play(video_flows, rate=RATE)
+    nodes.until(lambda: city.settled() > 50, "load")
+
+    code, upgrade = city.xapp("upgrade", NAME, "--to", "0.2.0", "--step-s", 0.5)
+    assert (code, upgrade["state"], upgrade["lost"], upgrade["doubled"]) == (0, "succeeded", 0, 0), upgrade
+    assert upgrade["requests"] > 0
+    drain_s = _time_in(upgrade, "drain", "done")
+    assert upgrade["duration_s"] - drain_s <= 10, upgrade
+
+    code, never = city.xapp("upgrade", NAME, "--to", "0.3.0", "--ready-within-s", 4)
+    assert (code, never["state"], never["lost"], never["doubled"]) == (1, "aborted", 0, 0)
+    assert "not ready after 4 s" in never["reason"]
+
+    code, begun = city.xapp("upgrade", NAME, "--to", "0.1.0", "--no-wait")
+    assert code == 0
+    code, refused = city.xapp("upgrade", NAME, "--to", "0.3.0")
+    assert (code, refused["error"]["code"]) == (2, "rollout_underway")
+    city.manager.end(signal.SIGKILL)
+    city.start_manager()
+    assert city.xapp("rollouts")[0] == 0
+    nodes.until(lambda: _rollout(city, begun["id"])["state"] != "running", "the end of the rollout")
+    resumed = _rollout(city, begun["id"])
+    assert (resumed["state"], resumed["lost"], resumed["doubled"]) == ("succeeded", 0, 0), resumed
+
+    nodes.until(lambda: nodes.process.poll() is not None, "the end of the day")
+    assert nodes.process.returncode == 0
+    summary = json.loads((city.folder / "nodes_summary.json").read_text())
+    assert summary["requests"] == N_REQUESTS
+    assert (summary["defaulted"], summary["answered_twice"], summary["forgotten"]) == (0, 0, 0), summary
+    catalogue = next(xapp for xapp in city.xapp("catalogue")[1]["xapps"] if xapp["name"] == NAME)
+    running = {version["version"]: len(version["instances"]) for version in catalogue["versions"]}
+    assert running == {"0.1.0": 1, "0.2.0": 0, "0.3.0": 0}
+    assert city.xapp("stop", NAME)[0] == 0
+
+
+def _rollout(city, rollout_id):
+    rollouts = city.xapp("rollouts")[1]["rollouts"]
+    return next(rollout for rollout in rollouts if rollout["id"] == rollout_id)
+
+
+def _time_in(rollout, first, last):
+    at = {event["step"]: event["at"] for event in rollout["events"]}
+    return at[last] - at[first]

@@ -1,0 +1,188 @@
+"""What containers of the chart may do, how they are looked after, and who may talk to whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.charts.rendering import NAMESPACE, VALUE_SETS, environment, of_kind, pods, render
+
+every_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
+SINGLE_PORT = 9100
+
+
+@every_set
+def test_no_container_has_more_rights_than_it_needs(values):
+    for name, pod in pods(render(values)).items():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["runAsUser"] > 0, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), name
+        assert not any("hostPath" in volume for volume in spec.get("volumes", ())), name
+        for container in (*spec["containers"], *spec.get("initContainers", ())):
+            rights = container["securityContext"]
+            assert rights == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+
+
+@every_set
+def test_every_container_is_bounded_and_looked_after(values):
+    for name, pod in pods(render(values)).items():
+        for container in pod["spec"]["containers"]:
+            assert set(container["resources"]["limits"]) == {"cpu", "memory"}, name
+            assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+            assert {"livenessProbe", "readinessProbe"} <= set(container), name
+            assert ":" in container["image"].rpartition("/")[2], f"{name}: an image without a tag"
+        for volume in pod["spec"].get("volumes", ()):
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"], f"{name}: an unbounded folder"
+
+
+@every_set
+def test_service_account_has_no_token_and_nothing_grants_it_rights(values):
+    objects = render(values)
+    (account,) = (each for each in objects if each["kind"] == "ServiceAccount")
+    assert account["automountServiceAccountToken"] is False
+    assert not of_kind(objects, "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
+    assert {pod["spec"]["serviceAccountName"] for pod in pods(objects).values()} == {account["metadata"]["name"]}
+
+
+@every_set
+def test_a_release_called_ricity_brings_no_variables_that_parts_refuse(values):
+    """Kubernetes tells pods of services by <RELEASE>_<PART>_PORT, and our parts refuse RICITY_* variables they do not know."""
+    assert {pod["spec"]["enableServiceLinks"] for pod in pods(render(values)).values()} == {False}
+
+
+@every_set
+def test_secrets_come_by_reference_only(values):
+    objects = render(values)
+    assert not of_kind(objects, "Secret")
+    for name, pod in pods(objects).items():
+        assert not [key for key in environment(pod) if any(word in key for word in ("PASSWORD", "KEY", "SECRET"))], name
+
+
+@pytest.mark.parametrize("name", ["ric", "radio", "critic"])
+def test_grpc_is_probed_as_grpc_where_the_kubelet_can(name):
+    port = {"ric": 50051, "radio": 50061, "critic": 50062}[name]
+    plain = pods(render(VALUE_SETS["insecure"]))[name]["spec"]["containers"][0]["readinessProbe"]
+    assert plain["grpc"] == {"port": port}
+    with_tls = pods(render())[name]["spec"]["containers"][0]["readinessProbe"]
+    assert with_tls["httpGet"] == {"path": "/ric/v1/health/ready", "port": "status"}
+
+
+def test_tls_and_tokens_are_on_unless_switched_off():
+    by_name = pods(render())
+    for name, pod in by_name.items():
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
+        if name in ("store", "auditor"):
+            assert "identity" not in volumes
+            continue
+        assert environment(pod)["RICITY_TLS_DIR"] == "/etc/ricity/identity"
+        assert volumes["identity"]["secret"] == {"secretName": f"ricity-tls-{name}", "defaultMode": 0o440}
+    for name in ("manager", "registry"):
+        assert environment(by_name[name])["RICITY_TOKENS_FILE"] == "/etc/ricity/tokens/tokens.json"
+    assert environment(by_name["console"])["RICITY_MANAGER"].startswith("https://")
+    for pod in pods(render(VALUE_SETS["insecure"])).values():
+        assert "RICITY_TLS_DIR" not in environment(pod)
+
+
+def test_disruption_budgets_cover_each_pod_once():
+    objects = render()
+    budgets = of_kind(objects, "PodDisruptionBudget").values()
+    for name, pod in pods(objects).items():
+        labels = pod["metadata"]["labels"]
+        matching = [each for each in budgets if each["spec"]["selector"]["matchLabels"].items() <= labels.items()]
+        assert len(matching) == 1, f"{name}: a pod of two budgets cannot be evicted at all"
+
+
+@every_set
+def test_selectors_find_their_own_pods_and_no_others(values):
+    objects = render(values)
+    by_name = pods(objects)
+    for each in of_kind(objects, "Service").values():
+        found = [name for name, pod in by_name.items() if each["spec"]["selector"].items() <= pod["metadata"]["labels"].items()]
+        assert found == [each["metadata"]["name"].removeprefix("ricity-")]
+        ports = {port["name"] for port in by_name[found[0]]["spec"]["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in each["spec"]["ports"]} <= ports
+
+
+class Reach:
+    """What the NetworkPolicies let pass, read as Kubernetes does."""
+
+    def __init__(self, values):
+        objects = render(values)
+        self.labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects).items()}
+        self.policies = [each["spec"] for each in of_kind(objects, "NetworkPolicy").values()]
+
+    def passes(self, source, target, port):
+        return self._allowed("egress", "to", source, target, port) and self._allowed("ingress", "from", target, source, port)
+
+    def _allowed(self, direction, side, own, other, port):
+        mine = [each for each in self.policies if self._selects(each["podSelector"], own)]
+        ruling = [each for each in mine if direction.title() in each["policyTypes"]]
+        rules = [rule for each in ruling for rule in each.get(direction) or ()]
+        return not ruling or any(self._fits(rule, side, other, port) for rule in rules)
+
+    def _fits(self, rule, side, other, port):
+        peers = [peer["podSelector"] for peer in rule[side] if set(peer) == {"podSelector"}]
+        ports = rule.get("ports")
+        return any(self._selects(peer, other) for peer in peers) and (ports is None or port in [each["port"] for each in ports])
+
+    def _selects(self, selector, name):
+        return selector.get("matchLabels", {}).items() <= self.labels[name].items()
+
+
+def test_only_what_has_to_talk_can():
+    reach = Reach({"monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True}}})
+    ports = {"store": 6379, "ric": 50051, "radio": 50061, "critic": 50062, "manager": 8080, "registry": 8090, "prometheus": 9090}
+    passing = {
+        target: {source for source in reach.labels if reach.passes(source, target, port)} for target, port in ports.items()
+    }
+    routing = {name for name in reach.labels if name.startswith("routing-")}
+    slicing = {name for name in reach.labels if name.startswith("slicing-du-")}
+    assert len(routing) == len(slicing) == 6
+    assert passing == {
+        "store": {"ric", "auditor", "cli"},
+        "ric": {*routing, "nodes", "manager", "console", "cli"},
+        "radio": slicing,
+        "critic": slicing,
+        "manager": {"console", "cli"},
+        "registry": {"cli"},
+        "prometheus": {"grafana"},
+    }
+    watched = {target for target in reach.labels if reach.passes("prometheus", target, SINGLE_PORT)}
+    assert watched == set(reach.labels) - {"store", "prometheus", "grafana", "cli"}
+    assert not reach.passes("routing-ar", "routing-iot", SINGLE_PORT)
+
+
+def test_the_parts_reach_every_address_they_are_given():
+    reach = Reach({})
+    for name, pod in pods(render()).items():
+        for key, value in environment(pod).items():
+            for word in value.split(",") if "ricity-" in value else ():
+                address = word.rpartition("=")[2].rpartition("//")[2].rpartition("@")[2].partition("/")[0]
+                host, _, port = address.partition(":")
+                assert reach.passes(name, host.removeprefix("ricity-"), int(port)), f"{name}: {key}={value}"
+
+
+def test_a_store_elsewhere_is_reached_by_those_that_have_its_url():
+    objects = render(VALUE_SETS["external store"])
+    assert "store" not in pods(objects)
+    open_to_it = {
+        name
+        for name, policy in of_kind(objects, "NetworkPolicy").items()
+        if any("ipBlock" in peer for rule in policy["spec"].get("egress") or () for peer in rule["to"])
+    }
+    assert open_to_it == {"ric", "auditor", "cli"}
+    assert environment(pods(objects)["ric"])["RICITY_STORE_URL"] == "rediss://db.example:6380/0"
+
+
+def test_the_dns_of_prometheus_names_every_status_port():
+    objects = render(VALUE_SETS["monitoring"])
+    config = of_kind(objects, "ConfigMap")["prometheus"]["data"]["prometheus.yml"]
+    for name, service in of_kind(objects, "Service").items():
+        is_watched = SINGLE_PORT in [port["port"] for port in service["spec"]["ports"]]
+        assert (f'"ricity-{name}.{NAMESPACE}.svc"' in config) == is_watched, name
