@@ -52,7 +52,7 @@ class Stack:
         """`settings` are the variables that docker-compose.yml takes, e.g. PROFILE."""
         self.project = f"ricity-test-{uuid.uuid4().hex[:8]}"
         self._files = [word for file in files for word in ("-f", str(file))]
-        self._env = {"HEALTH_INTERVAL": "1s", **FREE_PORTS, **settings}
+        self._env = {**FREE_PORTS, **settings}
 
     def compose(self, *words, timeout_s=COMMAND_TIMEOUT_S):
         return command("docker", "compose", *self._files, "-p", self.project, *words, env=self._env, timeout_s=timeout_s)
