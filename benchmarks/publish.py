@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 OUTPUTS = ROOT / "docs" / "results"
 PAGE = ROOT / "docs" / "results.md"
 PROFILES = ("paper", "congested", "stress")
+SLICES = ("embb", "mmtc", "urllc")
 SERVICES = ("ar", "gaming", "industry", "iot", "video", "voip")
 
 COMMANDS = {
@@ -31,13 +32,18 @@ COMMANDS = {
     "e2": "bench e2 --json",
     "loop": "bench loop --json",
     "train": "bench train-routing --json",
+    "slicing": "eval slicing --policy all --profile nominal --seeds 911,912 --json",
+    "both": "run --profile paper --day test --slicing --json --out {scratch}/run",
+    "slicing-train": "bench train-slicing --json",
+    "slicing-live": "bench slicing-live --json",
 }
 
 _INTRO = """# Results
 
 Written by `make results` from the outputs in [docs/results](results/); nothing here is typed in by hand. All on two shared cores,
 so ratios within one table mean more than absolute times. What the learned policies reach, over seeds and beside heuristics and
-bound, is on a [page of its own](results/routing/README.md).
+bound, is on pages of their own: [routing](results/routing/README.md) and [slicing](results/slicing/README.md), with slicing
+[under a 3GPP 38.901 channel](results/slicing/channels.md) and [with the traffic that routing admits](results/slicing/coupled.md).
 """
 
 
@@ -123,6 +129,43 @@ def _live(output: dict[str, Any]) -> str:
     return "\n".join([_heading("The day, live", "live"), _table(["figure", "value"], facts), "", services])
 
 
+def _slicing(output: dict[str, Any]) -> str:
+    rows = [
+        [
+            row["policy"],
+            _interval(row["reward"], digits=3),
+            _interval(row["all3"], digits=1, scale=100),
+            *(f"{100 * row['satisfied'][key]['mean']:.1f}" for key in SLICES),
+        ]
+        for row in sorted(output["evaluations"], key=lambda row: -row["reward"]["mean"])
+    ]
+    columns = ["policy", "reward", "all slices satisfied %", *(f"{key} %" for key in SLICES)]
+    told = "Nominal traffic, six O-DUs, episodes nobody trained on; 95 % intervals over episodes, for one training seed."
+    return "\n".join([_heading("Slicing policies, in-process", "slicing"), told, "", _table(columns, rows)])
+
+
+def _interval(figure: dict[str, float], *, digits: int, scale: float = 1) -> str:
+    return f"{scale * figure['mean']:.{digits}f} ± {scale * figure['half_width']:.{digits}f}"
+
+
+def _both(output: dict[str, Any]) -> str:
+    slicing = output["slicing"]
+    controls, rule = slicing["controls"], slicing["rule"]
+    shares = ["whole", "first_fifth", "last_fifth"]
+    facts = [
+        ["reward of the dApps", *(f"{slicing['reward'][share]:.3f}" for share in shares)],
+        [f"reward of the rule {rule['name']}, same arrivals", *(f"{rule[share]:.3f}" for share in shares)],
+        ["all slices satisfied, %", *(f"{100 * slicing['all3'][share]:.1f}" for share in shares)],
+    ]
+    told = (
+        f"{slicing['frames']:,} frames of six O-DUs while the routing day was played (GoS {100 * output['gos']:.2f} %). "
+        "No actor had weights at the start. "
+        f"Controls: {controls['applied']:,} applied, {controls['missing']} missing, {controls['refused']} refused."
+    )
+    table = _table(["figure", "whole run", "first fifth", "last fifth"], facts)
+    return "\n".join([_heading("Both halves, live, the critic learning", "both"), told, "", table])
+
+
 def _bench(title: str, name: str) -> Callable[[dict[str, Any]], str]:
     def write(output: dict[str, Any]) -> str:
         rows = [
@@ -171,6 +214,10 @@ _SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "loop": _loop,
     "store": _bench("The resource store", "store"),
     "train": _bench("Training speed against stock RLlib and SB3", "train"),
+    "slicing": _slicing,
+    "both": _both,
+    "slicing-train": _bench("Updates of six slicing actors and their critic", "slicing-train"),
+    "slicing-live": _bench("Slicing decisions and weight pushes, live", "slicing-live"),
 }
 
 

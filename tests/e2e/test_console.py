@@ -257,12 +257,13 @@ def contrast(found: Any) -> float:
             canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
             return [...canvas.getImageData(0, 0, 1, 1).data];
           };
-          const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-            .reduce((sum, v, index) => sum + v * [.2126, .7152, .0722][index], 0);
+          const linear = value => value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4;
+          const luminance = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
           if (!element.checkVisibility()) return 21;
           let behind = element;
           while (behind.parentElement && rgb(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-          const pair = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(each => luminance(rgb(each)));
+          const colours = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
+          const pair = colours.map(each => luminance(rgb(each)));
           return (Math.max(...pair) + .05) / (Math.min(...pair) + .05);
         }"""
     )
@@ -289,7 +290,8 @@ def test_names_are_text_and_scripts_come_from_here_only(system: System, watched:
     assert page.evaluate("window.ran") is None
     assert watched.faults.pop().count("Content Security Policy") == 1
     marked = page.evaluate("import('/dom.js').then(({h}) => h('p', {title: '<b>'}, '<img src=x onerror=alert(1)>').outerHTML)")
-    assert marked == '<p title="<b>">&lt;img src=x onerror=alert(1)&gt;</p>' or "&lt;img" in marked
+    assert "<img" not in marked
+    assert "&lt;img src=x onerror=alert(1)&gt;" in marked
 
 
 def test_another_site_changes_nothing(system: System):
@@ -329,15 +331,15 @@ def test_parts_that_go_away_are_said_to_be_and_come_back(browser: Browser, syste
     for view in ("policies", "rollouts", "xapps", "conflicts"):
         watched.show(view)
         expect(page.locator(f"#view-{view} .absent").first).to_contain_text("not connected")
+    radio_port = system.facts("radio")["grpc_port"]
     system.stop("radio")
     watched.show("slicing")
     expect(page.locator("#view-slicing .absent").first).to_contain_text("Radio network: not connected")
     watched.show("health")
     expect(page.locator("#view-health .faults")).to_contain_text("manager: not connected")
     page.screenshot(path=pictures / "health-with-faults.png", full_page=True)
-    for name in ("manager", "radio"):
-        system.start_again(name)
-        system.facts(name)
+    system.start_again("manager")
+    system.start_again("radio", grpc_port=radio_port)
     expect(page.locator("#chips .chip.good")).to_have_count(5, timeout=PATIENCE_MS)
     expect(page.locator("#view-health table").last).to_contain_text("ended")
     page.context.close()

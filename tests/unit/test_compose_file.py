@@ -7,8 +7,11 @@ import pytest
 import yaml
 
 from services.auditor.settings import AuditorSettings
+from services.console.settings import ConsoleSettings
+from services.manager.settings import ManagerSettings
 from services.nodes.settings import NodesSettings
 from services.radio.settings import RadioSettings
+from services.registry.settings import RegistrySettings
 from services.ric.settings import RicSettings
 from xapps.critic.settings import CriticSettings
 from xapps.routing.settings import RoutingSettings
@@ -31,6 +34,9 @@ SETTINGS = {
     "radio": RadioSettings,
     "critic": CriticSettings,
     "auditor": AuditorSettings,
+    "manager": ManagerSettings,
+    "registry": RegistrySettings,
+    "console": ConsoleSettings,
     **dict.fromkeys(XAPPS, RoutingSettings),
     **dict.fromkeys(DAPPS, SlicingSettings),
 }

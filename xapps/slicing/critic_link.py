@@ -20,6 +20,7 @@ from xapps.slicing.staging import WeightsStage
 PROTOCOL_VERSION = 1
 LONGEST_PAUSE_S = 1.0
 _LOGGED_FAILURES = 20
+_SMALL_WEIGHTS_BYTES = 1 << 17
 
 
 class CriticLink:
@@ -116,10 +117,15 @@ class CriticLink:
             if kind == "experience_result":
                 self._buffer.settle(message.experience_result)
             elif kind == "stage":
-                # In a thread: checking large weights takes longer than a decision may wait.
-                self._tell(await asyncio.to_thread(self._stage.stage, message.stage))
+                self._tell(await self._staged(message.stage))
             elif kind == "activate":
                 self._tell(self._stage.activate(message.activate.version))
+
+    async def _staged(self, message: learning_pb2.StageWeights) -> learning_pb2.WeightsNotice:
+        """Small weights are checked at once: a thread's start costs more. Larger ones take longer than a decision may wait."""
+        if len(message.content) <= _SMALL_WEIGHTS_BYTES:
+            return self._stage.stage(message)
+        return await asyncio.to_thread(self._stage.stage, message)
 
     def _tell(self, notice: learning_pb2.WeightsNotice) -> None:
         if notice.detail:

@@ -31,7 +31,7 @@ from ric_sim.domain.errors import OutOfRange
 
 Vector = npt.NDArray[np.float64]
 
-_STEP, _LARGEST = 0.02, 5.0
+_STEP, _LARGEST = 0.05, 5.0
 _PRIOR_SCALE = 0.3
 """Of the half-Cauchy weights over log odds ratios: a third is below 0.17, a third above 0.52, and the tail reaches 5."""
 
@@ -81,12 +81,12 @@ class SplitTest:
     @property
     def log_evidence_more(self) -> float:
         """log of the evidence that the candidate meets the event more often."""
-        return float(np.logaddexp.reduce(_PRIOR + self.log_ratios[_ZERO + 1 :]))
+        return float(_log_sums(_PRIOR + self.log_ratios[_ZERO + 1 :]))
 
     @property
     def log_evidence_fewer(self) -> float:
         """log of the evidence that the candidate meets the event less often."""
-        return float(np.logaddexp.reduce(_PRIOR[::-1] + self.log_ratios[:_ZERO]))
+        return float(_log_sums(_PRIOR[::-1] + self.log_ratios[:_ZERO]))
 
     def is_more(self, alpha: float) -> bool:
         """The candidate meets the event more often, at that error rate over all looks."""
@@ -98,7 +98,7 @@ class SplitTest:
 
     def interval(self, alpha: float) -> tuple[float, float]:
         """Excess that is not refused, -1 to 1: the odds ratios that are not, applied to the baseline's share."""
-        mixture = np.logaddexp.reduce(_TWO_SIDED + self.log_ratios)
+        mixture = _log_sums(_TWO_SIDED + self.log_ratios)
         (kept,) = np.nonzero(mixture - self.log_ratios < -math.log(alpha))
         # Half an event more keeps a baseline without any from claiming that there can be none.
         share = (self.events[0] + 0.5) / (self.requests[0] + 1)
@@ -116,8 +116,15 @@ def _window_log_ratios(requests: tuple[int, int], events: tuple[int, int]) -> Ve
         return np.zeros(len(_GRID))
     log_ways = _log_choose(own, possible) + _log_choose(others, total - possible)
     log_ways -= log_ways.max()
-    tilted = np.logaddexp.reduce(log_ways + np.outer(_GRID, possible), axis=1)
-    return _GRID * events[1] - tilted + np.logaddexp.reduce(log_ways)
+    ratios: Vector = _GRID * events[1] - _log_sums(log_ways + np.outer(_GRID, possible)) + _log_sums(log_ways)
+    return ratios
+
+
+def _log_sums(exponents: Vector) -> Vector:
+    """log of the sum of exp over the last axis. Faster than `np.logaddexp.reduce`, which matters for thousands of windows."""
+    largest = exponents.max(axis=-1, keepdims=True)
+    sums: Vector = np.log(np.exp(exponents - largest).sum(axis=-1)) + largest[..., 0]
+    return sums
 
 
 def _log_choose(n: int, k: npt.NDArray[np.int64]) -> Vector:

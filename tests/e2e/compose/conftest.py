@@ -51,9 +51,10 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture(scope="session")
 def image(pytestconfig):
-    """The image that every stack starts, built once."""
+    """The images that every stack starts, built once."""
     reason = pytestconfig.stash.get(_REASON, "")
     assert not reason, f"{REQUIRED}=1, but no Docker engine answers: {reason}"
+    command("make", "wheelhouse", timeout_s=TEST_TIMEOUT_S)
     command("docker", "compose", "build", timeout_s=TEST_TIMEOUT_S)
     return "ricity:dev"
 

@@ -17,7 +17,7 @@ import grpc
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
 
 ROOT = Path(__file__).resolve().parents[3]
-FREE_PORTS = {"RIC_PORT": "0", "PROMETHEUS_PORT": "0", "GRAFANA_PORT": "0"}
+FREE_PORTS = {f"{part}_PORT": "0" for part in ("RIC", "PROMETHEUS", "GRAFANA", "MANAGER", "REGISTRY", "CONSOLE")}
 COMMAND_TIMEOUT_S = 300
 _PAUSE = threading.Event()
 
@@ -52,7 +52,7 @@ class Stack:
         """`settings` are the variables that docker-compose.yml takes, e.g. PROFILE."""
         self.project = f"ricity-test-{uuid.uuid4().hex[:8]}"
         self._files = [word for file in files for word in ("-f", str(file))]
-        self._env = {"HEALTH_INTERVAL": "1s", **FREE_PORTS, **settings}
+        self._env = {**FREE_PORTS, **settings}
 
     def compose(self, *words, timeout_s=COMMAND_TIMEOUT_S):
         return command("docker", "compose", *self._files, "-p", self.project, *words, env=self._env, timeout_s=timeout_s)

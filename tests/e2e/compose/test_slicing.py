@@ -44,8 +44,9 @@ def look(stack):
 
 def critic_line(stack, event):
     """The last log line of the critic of a kind, {} if it never said it."""
-    lines = (line for line in stack.compose("logs", "--no-color", "--no-log-prefix", "critic").splitlines() if event in line)
-    return json.loads(max(lines, default="{}", key=lambda line: json.loads(line)["timestamp"]))
+    said = stack.compose("logs", "--no-color", "--no-log-prefix", "critic").splitlines()
+    lines = [json.loads(line[line.index("{") :]) for line in said if event in line]  # compose may begin a line with its own codes
+    return max(lines, default={}, key=lambda line: line["timestamp"])
 
 
 @pytest.fixture(scope="module")

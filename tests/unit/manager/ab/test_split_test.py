@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from ric_sim.domain.errors import OutOfRange
-from services.manager.ab.split_test import SplitTest
+from services.manager.ab.split_test import LOG_ODDS, SplitTest
 
 ALPHA = 0.05
 
@@ -19,7 +19,7 @@ def test_a_window_is_weighed_by_the_exact_distributions():
     for log_odds in (-1.0, 0.5, 2.0):
         tilted = stats.nchypergeom_fisher(50, 10, 7, math.exp(log_odds)).pmf(4)
         plain = stats.hypergeom(50, 10, 7).pmf(4)
-        index = round(log_odds / 0.02) + len(test.log_ratios) // 2
+        index = round(log_odds / LOG_ODDS[0]) + len(test.log_ratios) // 2
         assert test.log_ratios[index] == pytest.approx(math.log(tilted / plain), abs=1e-9)
     assert test.log_evidence_more > 0 > test.log_evidence_fewer
 
@@ -50,9 +50,9 @@ def test_the_interval_narrows_around_the_difference():
 
 
 def ended_wrongly(rng: np.random.Generator, percent: float, *, bursts: bool) -> bool:
-    """A/A: 150 windows of two equal versions, looked at after each."""
+    """A/A: 100 windows of two equal versions, looked at after each."""
     test = SplitTest()
-    for _ in range(150):
+    for _ in range(100):
         n = int(rng.poisson(80))
         own = int(rng.binomial(n, percent / 100))
         rate = min(0.15 * (rng.gamma(0.3, 1 / 0.3) if bursts else 1.0), 1.0)
@@ -67,7 +67,7 @@ def ended_wrongly(rng: np.random.Generator, percent: float, *, bursts: bool) -> 
 @pytest.mark.parametrize(("percent", "bursts"), [(5, False), (50, True)])
 def test_equal_versions_are_told_apart_in_at_most_five_percent_of_runs(percent, bursts, record_property):
     rng = np.random.default_rng(20_260_301)
-    runs = 300
+    runs = 200
     wrong = sum(ended_wrongly(rng, percent, bursts=bursts) for _ in range(runs))
     record_property(f"wrong stops at {percent} %, bursts {bursts}", wrong / runs)
     assert wrong / runs <= ALPHA
