@@ -19,8 +19,8 @@ COPY xapps xapps
 COPY proto/gen proto/gen
 RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 
-# An empty volume takes over the owner of the folder that it is mounted on: what makes certificates is no root either.
-RUN install -d -o ricity /certs && ricity certs parts | (cd /certs && xargs install -d -o ricity)
+# An empty volume takes over the owner of the folder that it is mounted on: what makes certificates and tokens is no root either.
+RUN install -d -o ricity /certs /tokens && ricity certs parts | (cd /certs && xargs install -d -o ricity)
 
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
 # root is read-only: the start copies the cache (1 MB) to /tmp. Whole seconds, because a layer may lose the fractions.

@@ -76,7 +76,7 @@ certs: $(READY)  ## certificates of all parts and scopes.yaml in certs/ (what is
 	@$(BIN)/ricity certs create --out certs $(ARGS)
 
 up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
-	SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
+	DOCKER_GROUP=$${DOCKER_GROUP:-$$(stat -c %g /var/run/docker.sock 2>/dev/null || echo 0)} SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
 
 down:  ## stop and remove the containers and what they stored
 	$(COMPOSE) --profile tools down --volumes --remove-orphans

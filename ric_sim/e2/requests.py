@@ -337,7 +337,9 @@ def _default(flow_id: str, cause: common_pb2.Cause, pending: Pending | None = No
 def _cause(answer: termination_pb2.Answer) -> str:
     """Why it was not carried, as a label; empty for an applied route."""
     kind = answer.WhichOneof("outcome")
-    return "" if kind == "applied" else cause_from_proto(getattr(answer, kind)).label
+    if kind is None or kind == "applied":
+        return ""
+    return cause_from_proto(getattr(answer, kind)).label
 
 
 def _semantic_error(error: InvalidInput) -> common_pb2.Cause:

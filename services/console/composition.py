@@ -18,9 +18,9 @@ from services.console import parts
 from services.console.faults import FaultWatch
 from services.console.feeds import Feed, HealthFeed, MetricsFeed, RicFeeds, follow
 from services.console.guard import Guard
-from services.console.http_source import HttpSource
 from services.console.hub import Hub
 from services.console.manager_feeds import ManagerFeeds
+from services.console.manager_source import ManagerSource
 from services.console.metrics import ConsoleMetrics
 from services.console.parts import find_places
 from services.console.settings import ConsoleSettings
@@ -56,9 +56,9 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as stack:
         hub, streams = Hub(), Streams()
-        http = HttpSource(token_file=settings.manager_token_file, trusted=settings.transport.trusted())
-        stack.push_async_callback(http.close)
-        ric, manager = RicFeeds(hub, settings.transport), ManagerFeeds(http)
+        source = ManagerSource(token_file=settings.manager_token_file, trusted=settings.transport.trusted())
+        stack.push_async_callback(source.close)
+        ric, manager = RicFeeds(hub, settings.transport), ManagerFeeds(source)
         stack.push_async_callback(ric.close)
         poke = asyncio.Event()
 
@@ -71,7 +71,7 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
         quiet = asyncio.Event()
         activities = [
             follow(feed, hub, lambda: find_places(settings), poke if "policies" in feed.sections else quiet)
-            for feed in [*ric.feeds(every_s), *_metrics_feeds(http, every_s), HealthFeed(http).feed(), *manager.feeds()]
+            for feed in [*ric.feeds(every_s), *_metrics_feeds(every_s), HealthFeed().feed(), *manager.feeds()]
         ]
         tasks = [asyncio.create_task(activity) for activity in (*activities, _keep_books(hub, streams, every_s))]
         for task in tasks:
@@ -91,12 +91,12 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
         yield RunningConsole(http_port, status_port.port, hub, failed)
 
 
-def _metrics_feeds(http: HttpSource, every_s: float) -> list[Feed]:
+def _metrics_feeds(every_s: float) -> list[Feed]:
     return [
-        MetricsFeed(http, parts.NODES, NODES_METRICS, services_section).feed("services", every_s),
-        MetricsFeed(http, parts.RIC, RIC_METRICS, ric_section).feed("ric", every_s),
-        MetricsFeed(http, parts.RADIO, RADIO_METRICS, radio_section).feed("radio", every_s),
-        MetricsFeed(http, parts.CRITIC, CRITIC_METRICS, critic_section).feed("critic", every_s),
+        MetricsFeed(parts.NODES, NODES_METRICS, services_section).feed("services", every_s),
+        MetricsFeed(parts.RIC, RIC_METRICS, ric_section).feed("ric", every_s),
+        MetricsFeed(parts.RADIO, RADIO_METRICS, radio_section).feed("radio", every_s),
+        MetricsFeed(parts.CRITIC, CRITIC_METRICS, critic_section).feed("critic", every_s),
     ]
 
 

@@ -16,14 +16,14 @@ from ricity.store.v1 import store_pb2
 from services.common.tls import Transport
 from services.console.city_shape import city_document, flows_section, load_section, log_section
 from services.console.exposition import CounterWindow, Samples
-from services.console.http_source import HttpSource
 from services.console.hub import Hub, Section
 from services.console.parts import Places
 from services.console.ric_source import RicSource
+from services.console.status_source import is_ready, metrics_of
 
 LATEST_CHANGES = 40
 INVENTORY_EVERY_S = 4.0
-HEALTH_EVERY_S = 4.0
+HEALTH_EVERY_S = 5.0
 WINDOW_S = 30.0
 PROCESS_METRICS = ("process_resident_memory_bytes", "process_cpu_seconds_total")
 
@@ -147,15 +147,15 @@ class RicFeeds:
 class MetricsFeed:
     """One part's metrics over a sliding window, shaped into one section."""
 
-    def __init__(self, http: HttpSource, part: str, names: Sequence[str], shape: Shape) -> None:
-        self._http, self._part, self._names, self._shape = http, part, names, shape
+    def __init__(self, part: str, names: Sequence[str], shape: Shape) -> None:
+        self._part, self._names, self._shape = part, names, shape
         self._window = CounterWindow(WINDOW_S)
 
     def feed(self, section: str, every_s: float) -> Feed:
         """The feed of `section`."""
 
         async def read(places: Places) -> Sections:
-            values = await self._http.metrics(self._part, places.status.get(self._part), self._names)
+            values = await metrics_of(self._part, places.status.get(self._part), self._names)
             self._window.add(time.monotonic(), values)
             return {section: self._shape(Samples(values), self._window.increase(), self._window.span_s)}
 
@@ -165,8 +165,7 @@ class MetricsFeed:
 class HealthFeed:
     """Every known status port: whether it answers and says ready, memory, and cores used since the last look."""
 
-    def __init__(self, http: HttpSource) -> None:
-        self._http = http
+    def __init__(self) -> None:
         self._cpu: dict[str, tuple[float, float]] = {}
 
     def feed(self) -> Feed:
@@ -179,9 +178,7 @@ class HealthFeed:
 
     async def _state(self, part: str, address: str) -> Section:
         try:
-            ready, values = await asyncio.gather(
-                self._http.is_ready(part, address), self._http.metrics(part, address, PROCESS_METRICS)
-            )
+            ready, values = await asyncio.gather(is_ready(part, address), metrics_of(part, address, PROCESS_METRICS))
         except RicityError as error:
             return {"name": part, "address": address, "state": "unreachable", "why": str(error)}
         samples, at_s = Samples(values), time.monotonic()

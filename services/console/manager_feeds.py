@@ -12,8 +12,8 @@ import httpx
 
 from ric_sim.domain.errors import PartUnreachable
 from services.console.feeds import Feed, Sections
-from services.console.http_source import HttpSource
 from services.console.hub import Section
+from services.console.manager_source import ManagerSource
 from services.console.parts import Places
 
 A1 = "/A1-P/v2"
@@ -39,8 +39,8 @@ _LISTS = {
 class ManagerFeeds:
     """One manager."""
 
-    def __init__(self, http: HttpSource) -> None:
-        self._http = http
+    def __init__(self, source: ManagerSource) -> None:
+        self._source = source
         self._documents: dict[tuple[str, str], tuple[float, Any]] = {}
         self._types: list[Section] = []
         self._reports: dict[str, Section] = {}
@@ -55,13 +55,13 @@ class ManagerFeeds:
     ) -> httpx.Response:
         """Creates, replaces (PUT) or deletes (DELETE) a policy: the manager's answer as it is."""
         self._documents.pop((type_id, policy_id), None)
-        return await self._http.manager(places.manager, method, _policy_path(type_id, policy_id), body=body)
+        return await self._source.ask(places.manager, method, _policy_path(type_id, policy_id), body=body)
 
     def _reader(self, section: str) -> Callable[[Places], Awaitable[Sections]]:
         path, key = _LISTS[section]
 
         async def read(places: Places) -> Sections:
-            found = list_section(await self._http.manager_json(places.manager, path), key)
+            found = list_section(await self._source.document(places.manager, path), key)
             if section == "ab":
                 found[key] = await asyncio.gather(*(self._report(places, row) for row in found[key][:MOST_REPORTS]))
             return {section: found}
@@ -74,7 +74,7 @@ class ManagerFeeds:
         kept = self._reports.get(test_id)
         if kept is not None and kept["state"] == row.get("state") and row.get("ended_at") is not None:
             return kept
-        found = await self._http.manager_json(places.manager, f"/v1/ab/{quote(test_id, safe='')}")
+        found = await self._source.document(places.manager, f"/v1/ab/{quote(test_id, safe='')}")
         if not isinstance(found, dict):
             return row
         self._reports[test_id] = thinned(found)
@@ -84,7 +84,7 @@ class ManagerFeeds:
         if not await self._load_types(places):
             return {"policies": {"connected": True, "offered": False, "types": [], "policies": [], "total": 0}}
         listed = await asyncio.gather(
-            *(self._http.manager_json(places.manager, f"{A1}/policytypes/{quote(each['id'])}/policies") for each in self._types)
+            *(self._source.document(places.manager, f"{A1}/policytypes/{quote(each['id'])}/policies") for each in self._types)
         )
         ids = [(each["id"], policy_id) for each, found in zip(self._types, listed, strict=True) for policy_id in found or ()]
         shown = await asyncio.gather(*(self._policy(places, *pair) for pair in ids[:MOST_POLICIES]))
@@ -94,12 +94,12 @@ class ManagerFeeds:
 
     async def _load_types(self, places: Places) -> bool:
         """Whether the manager has policy types; their schemas are asked for when their names are others than before."""
-        names = await self._http.manager_json(places.manager, f"{A1}/policytypes")
+        names = await self._source.document(places.manager, f"{A1}/policytypes")
         if not isinstance(names, list):
             return False
         if [each["id"] for each in self._types] != names:
             found = await asyncio.gather(
-                *(self._http.manager_json(places.manager, f"{A1}/policytypes/{quote(name)}") for name in names)
+                *(self._source.document(places.manager, f"{A1}/policytypes/{quote(name)}") for name in names)
             )
             self._types = [{"id": name, "schema": each["policySchema"]} for name, each in zip(names, found, strict=True) if each]
         return True
@@ -107,10 +107,10 @@ class ManagerFeeds:
     async def _policy(self, places: Places, type_id: str, policy_id: str) -> Section | None:
         """None for one that went away in between."""
         path = _policy_path(type_id, policy_id)
-        status = await self._http.manager_json(places.manager, f"{path}/status")
+        status = await self._source.document(places.manager, f"{path}/status")
         read_s, document = self._documents.get((type_id, policy_id), (-DOCUMENT_EVERY_S, None))
         if time.monotonic() - read_s >= DOCUMENT_EVERY_S:
-            document = await self._http.manager_json(places.manager, path)
+            document = await self._source.document(places.manager, path)
             self._documents[type_id, policy_id] = (time.monotonic(), document)
         if status is None or document is None:
             return None

@@ -16,7 +16,7 @@ from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, common_pb2, xapp_pb2, xapp_p
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.common.tls import Transport
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 4.0
 CHANGES_WITHIN_S = 0.4
 
 

@@ -12,12 +12,15 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import httpx
+import structlog
 from fastapi import FastAPI, Path, Request, Response
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
+from starlette.routing import Match, Mount, get_route_path
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
-from ric_sim.domain.errors import Overloaded, OversizeMessage, PartUnreachable, RicityError
-from services.common.errors import edge_codes
+from ric_sim.domain.errors import Overloaded, OversizeMessage, PartUnreachable
+from services.common.rest_problems import install_problems, problem_answers
 from services.console.hub import Hub
 
 STATIC = FilePath(__file__).parent / "static"
@@ -29,6 +32,9 @@ MAX_STREAMS = 64
 MAX_BODY_BYTES = 256 * 1024
 
 Name = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
+_POLICY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_CREATED: dict[int | str, dict[str, Any]] = {HTTPStatus.CREATED: {"description": HTTPStatus.CREATED.phrase}}
+_REFUSALS = problem_answers(400, 401, 403, 404, 413, 429, 503)
 ChangePolicy = Callable[[str, str, str, bytes | None], Awaitable[httpx.Response]]
 
 
@@ -57,34 +63,44 @@ class Page:
 def make_app(page: Page) -> FastAPI:
     """The application, without its guard."""
     app = FastAPI(title="Ricity console", version="1", docs_url=None, redoc_url=None)
+    install_problems(app, log=structlog.get_logger())
 
-    @app.exception_handler(RicityError)
-    async def ours(_request: Request, error: RicityError) -> JSONResponse:
-        return _problem(edge_codes(error).http_status, str(error))
-
-    @app.get("/api/v1/city")
+    @app.get("/api/v1/city", responses=problem_answers(503))
     async def city() -> Response:
         document = page.city()
         if document is None:
             raise PartUnreachable("no RIC has been reached yet, so the city is not known")
         return Response(json.dumps(document, separators=(",", ":")), media_type="application/json")
 
-    @app.get("/api/v1/events")
-    async def events() -> StreamingResponse:
+    @app.get("/api/v1/events", response_class=EventStream, responses=problem_answers(429))
+    async def events() -> EventStream:
         if page.streams.open >= MAX_STREAMS:
             raise Overloaded(f"{MAX_STREAMS} browsers listen already: close one")
-        return StreamingResponse(stream(page.hub, page.streams), media_type="text/event-stream")
+        return EventStream(stream(page.hub, page.streams))
 
-    @app.put("/api/v1/policies/{type_id}/{policy_id}")
+    @app.put("/api/v1/policies/{type_id}/{policy_id}", responses={**_CREATED, **_REFUSALS}, openapi_extra=_POLICY)
     async def put_policy(request: Request, type_id: Name, policy_id: Name) -> Response:
         return _passed_on(await page.change_policy("PUT", type_id, policy_id, await _body(request)))
 
-    @app.delete("/api/v1/policies/{type_id}/{policy_id}")
+    @app.delete("/api/v1/policies/{type_id}/{policy_id}", status_code=HTTPStatus.NO_CONTENT, responses=_REFUSALS)
     async def delete_policy(type_id: Name, policy_id: Name) -> Response:
         return _passed_on(await page.change_policy("DELETE", type_id, policy_id, None))
 
-    app.mount("/", StaticFiles(directory=STATIC, html=True))
+    app.router.routes.append(_PageFiles("/", StaticFiles(directory=STATIC, html=True)))
     return app
+
+
+class EventStream(StreamingResponse):
+    """Server-sent events."""
+
+    media_type = "text/event-stream"
+
+
+class _PageFiles(Mount):
+    """The page's files. What is asked for under `/api/` is none of them, whatever the method."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.NONE, {}) if get_route_path(scope).startswith("/api/") else super().matches(scope)
 
 
 async def stream(hub: Hub, streams: Streams) -> AsyncIterator[str]:
@@ -121,8 +137,3 @@ async def _body(request: Request) -> bytes:
 
 def _passed_on(reply: httpx.Response) -> Response:
     return Response(reply.content, reply.status_code, media_type=reply.headers.get("content-type"))
-
-
-def _problem(status: HTTPStatus, detail: str) -> JSONResponse:
-    body = {"type": "about:blank", "title": status.phrase, "status": int(status), "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")

@@ -15,7 +15,7 @@ from services.manager.a1_book import Status
 from services.manager.a1_routes import PREFIX, Destination, PolicyId, bounded_body
 from services.manager.a1_service import PolicyService, parse
 from services.manager.a1_types import POLICY_TYPES, PolicyType
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 
 TypeNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _POLICY = "/policytypes/{number}/policies/{policy_id}"
@@ -32,7 +32,7 @@ def osc_router(service: PolicyService) -> APIRouter:
 
 
 def _add_types(router: APIRouter, service: PolicyService) -> None:
-    @router.get("/healthcheck")
+    @router.get("/healthcheck", response_class=Response)
     async def health() -> Response:
         if not service.cache.alive:
             raise RicUnreachable("the RIC does not answer")
@@ -46,13 +46,20 @@ def _add_types(router: APIRouter, service: PolicyService) -> None:
     async def get_type(number: TypeNumber) -> dict[str, Any]:
         return _described(_type(number))
 
-    @router.put("/policytypes/{number}", status_code=HTTPStatus.CREATED, responses=problem_answers(415), openapi_extra=_BODY)
+    @router.put(
+        "/policytypes/{number}",
+        status_code=HTTPStatus.CREATED,
+        response_class=Response,
+        responses=problem_answers(413, 415),
+        openapi_extra=_BODY,
+    )
     async def put_type(number: TypeNumber, request: Request) -> Response:
-        if parse(await _json_body(request)) != _described(_BY_NUMBER.get(number)):
+        policy_type, document = _BY_NUMBER.get(number), parse(await _json_body(request))
+        if policy_type is None or document != _described(policy_type):
             raise InvalidInput(f"the policy types are Ricity's own ({', '.join(map(str, _BY_NUMBER))}) and cannot be changed")
         return Response(status_code=HTTPStatus.CREATED)
 
-    @router.delete("/policytypes/{number}")
+    @router.delete("/policytypes/{number}", response_class=Response)
     async def delete_type(number: TypeNumber) -> Response:
         raise InvalidInput(f"policy type {_type(number).number} is Ricity's own and cannot be deleted")
 
@@ -62,7 +69,13 @@ def _add_policies(router: APIRouter, service: PolicyService) -> None:
     async def list_policies(number: TypeNumber) -> list[str]:
         return service.cache.ids(_type(number).type_id)
 
-    @router.put(_POLICY, status_code=HTTPStatus.ACCEPTED, responses=problem_answers(413, 415), openapi_extra=_BODY)
+    @router.put(
+        _POLICY,
+        status_code=HTTPStatus.ACCEPTED,
+        response_class=Response,
+        responses=problem_answers(413, 415),
+        openapi_extra=_BODY,
+    )
     async def put_policy(
         request: Request,
         number: TypeNumber,
@@ -76,7 +89,7 @@ def _add_policies(router: APIRouter, service: PolicyService) -> None:
     async def get_policy(number: TypeNumber, policy_id: PolicyId) -> dict[str, Any]:
         return service.cache.document(_type(number).type_id, policy_id)
 
-    @router.delete(_POLICY, status_code=HTTPStatus.ACCEPTED)
+    @router.delete(_POLICY, status_code=HTTPStatus.ACCEPTED, response_class=Response)
     async def delete_policy(number: TypeNumber, policy_id: PolicyId) -> Response:
         await service.delete(_type(number).type_id, policy_id)
         return Response(status_code=HTTPStatus.ACCEPTED)
@@ -92,9 +105,7 @@ def _type(number: int) -> PolicyType:
     return _BY_NUMBER[number]
 
 
-def _described(policy_type: PolicyType | None) -> dict[str, Any]:
-    if policy_type is None:
-        return {}
+def _described(policy_type: PolicyType) -> dict[str, Any]:
     return {
         "name": policy_type.type_id,
         "description": policy_type.summary,

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from ric_sim.e2.policy_scope import MAX_POLICY_ID_LENGTH
 from services.manager.a1_service import PolicyService, check_size, find_type
 from services.manager.a1_types import POLICY_TYPES, STATUS_SCHEMA
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 
 PREFIX = "/A1-P/v2"
 

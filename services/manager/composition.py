@@ -22,7 +22,7 @@ from services.manager.ab.routes import ab_router
 from services.manager.ab.running import running_ab
 from services.manager.conflict_routes import conflict_link, conflict_router
 from services.manager.lifecycle.composition import add_lifecycle
-from services.manager.problems import install_problems
+from services.common.rest_problems import install_problems
 from services.manager.ric_link import RicLink
 from services.manager.settings import ManagerSettings
 

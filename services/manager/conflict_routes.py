@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from ric_sim.domain.errors import InvalidInput, RicityError, RicUnreachable
 from ricity.e2.v1 import conflict_pb2, conflict_pb2_grpc
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 from services.manager.settings import ManagerSettings
 
 CALL_TIMEOUT_S = 3.0

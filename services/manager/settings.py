@@ -30,6 +30,9 @@ class ManagerSettings(RestSettings):
     docker_socket: Path = Field(Path("/var/run/docker.sock"), description="Of the Docker engine.")
     docker_project: str = Field("", description="Tells this system's containers apart; of Compose if that started them.")
     docker_network: str = Field("", description="Network of the containers; empty: the project's default network.")
+    docker_certificates: str = Field(
+        "", description="Volume with an xApp's certificate, mounted at /tls; {xapp} stands for its name; empty: it has none."
+    )
     docker_image: str = Field("ricity:dev", description="Of xApps whose descriptor names a module but no image.")
     ab_folder: Path = Field(Path("runs/ab"), description="Folder of A/B tests and their reports; survives a restart.")
 

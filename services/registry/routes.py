@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from ric_sim.domain.errors import InvalidInput, OversizeMessage, RicityError
 from ric_sim.network.policies.learned.weights import SUFFIX
 from services.common.errors import edge_codes
+from services.common.rest_methods import allowed_methods
 from services.registry.model import Model, ModelName, ModelVersion, Stage
 from services.registry.registry import Registry
 
@@ -43,7 +44,7 @@ class StageChange(BaseModel):
 
 
 class SweepRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     keep_retired: int | None = Field(None, ge=0, description="Drop the files of retired versions but the newest so many.")
 
@@ -188,7 +189,11 @@ def _unusable(request: Request, error: Exception) -> JSONResponse:
 
 def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _problem(request, HTTPStatus(error.status_code), str(error.detail), "http")
+    reply = _problem(request, HTTPStatus(error.status_code), str(error.detail), "http")
+    reply.headers.update(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        reply.headers["Allow"] = allowed_methods(request)
+    return reply
 
 
 def _problem(request: Request, status: HTTPStatus, detail: str, code: str) -> JSONResponse:

@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ric_sim.domain.errors import RicUnreachable
 from ric_sim.network.city_file import save_city
 from ric_sim.network.flow_file import save_flows
 from ric_sim.network.scenario import Scenario, load_scenario
 from ric_sim.network.traffic import selection
+from ricity.e2.v1 import admin_pb2
+from services.cli.admin import TIMEOUT_S, ask
 from services.common.child_environment import clean_environment
 from tests.e2e.live_run import WITHIN_S, run_ricity
 
@@ -78,8 +81,11 @@ def verdict(live, start: Starter, folder: Path, files, *, service: str, policies
 
 def attached(ric: str, xapp: str) -> dict[str, int]:
     """Weight by version."""
-    _, listed, _ = run_ricity("xapp", "list", "--ric", ric)
-    return {row["xapp_version"]: row["weight"] for row in listed.get("xapps", ()) if row["xapp_name"] == xapp}
+    try:
+        rows = ask(ric, lambda stub: stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=TIMEOUT_S)).xapps
+    except RicUnreachable:
+        return {}
+    return {row.xapp_version: row.weight for row in rows if row.xapp_name == xapp}
 
 
 def test_a_planted_bad_version_is_rolled_back_by_itself(live, start, tmp_path, record_property):

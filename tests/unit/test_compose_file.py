@@ -41,6 +41,7 @@ SETTINGS = {
     **dict.fromkeys(DAPPS, SlicingSettings),
 }
 STATUS_PORT = 9100
+ENGINE_SOCKET = ":/var/run/docker.sock"
 
 
 def test_every_service_has_a_routing_xapp_of_its_own():
@@ -139,8 +140,11 @@ def test_prometheus_watches_every_part():
 
 
 def test_mounted_files_exist():
-    for part in PARTS.values():
+    for name, part in PARTS.items():
         for volume in part.get("volumes", ()):
+            if volume.endswith(ENGINE_SOCKET):
+                assert name == "manager"
+                continue
             source = volume.split(":")[0]
             assert (ROOT / source).exists() if source.startswith(".") else source in COMPOSE["volumes"]
 

@@ -42,8 +42,8 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
     "env" (dict "RICITY_RIC" $ric "RICITY_PROFILE" .Values.city.profile "RICITY_DAY" .Values.city.day
       "RICITY_SPEED" .Values.city.speed "RICITY_WAIT_FOR_SERVICES" "true" "RICITY_OUT" "/runs"))
   "radio" (dict
-    "ports" (dict "grpc" 50061) "storage" "/runs" "identity" true
-    "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_DUS" (include "ricity.dus" .)
+    "ports" (dict "grpc" 50061) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true
+    "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_RIC" $ric "RICITY_DUS" (include "ricity.dus" .)
       "RICITY_FRAMES_PER_S" (.Values.city.framesPerS | toString) "RICITY_OUT" "/runs"))
   "manager" (dict
     "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true "rest" true

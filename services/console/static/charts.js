@@ -5,12 +5,13 @@ import { h, s } from "./dom.js";
 const WIDTH = 120;
 const HEIGHT = 28;
 
-/** A line over the history; `low` and `high` fix the scale, otherwise it fits the values. */
-export function sparkline(values, { label, colour, low, high, also, format = String } = {}) {
+/** A line over the history; `low` and `high` fix the scale, otherwise it fits the values and is `span` high at least. */
+export function sparkline(values, { label, colour, low, high, span = 0, also, format = String } = {}) {
   const seen = [...(values ?? []), ...(also ?? [])].filter((value) => value !== null && value !== undefined);
   if (seen.length < 2) return h("span", { class: "spark-none" }, "collecting");
-  const bottom = low ?? Math.min(...seen);
-  const top = Math.max(high ?? Math.max(...seen), bottom + 1e-9);
+  const ceiling = high ?? Math.max(...seen);
+  const bottom = low ?? Math.min(...seen, ceiling - span);
+  const top = Math.max(ceiling, bottom + 1e-9);
   const latest = seen.length - (also?.length ?? 0) - 1;
   return s(
     "svg",

@@ -13,7 +13,7 @@ from services.manager.ab.engine import AbEngine
 from services.manager.ab.figure import evidence_svg
 from services.manager.ab.model import Spec
 from services.manager.ab.rules import Rules
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 
 TestId = Annotated[str, Path(pattern=r"^ab-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$")]
 _DEFAULT = Rules()
@@ -22,7 +22,7 @@ _DEFAULT = Rules()
 class StartRequest(BaseModel):
     """What to compare, and when to end; defaults of `Rules`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     xapp: str = Field(min_length=1, max_length=64, examples=["routing-video"])
     baseline: str = Field(min_length=1, max_length=64, examples=["0.1.0"])

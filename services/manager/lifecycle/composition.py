@@ -97,7 +97,9 @@ def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack
     if not settings.docker_project:
         raise InvalidInput("RICITY_DRIVER=docker needs RICITY_DOCKER_PROJECT: the name that tells this system's containers apart")
     network = settings.docker_network or f"{settings.docker_project}_default"
-    place = DockerPlace(settings.docker_socket, network, settings.docker_image, settings.docker_project)
+    place = DockerPlace(
+        settings.docker_socket, network, settings.docker_image, settings.docker_project, settings.docker_certificates
+    )
     wiring |= {"RICITY_HOST": "0.0.0.0", "RICITY_STATUS_PORT": "9100"}
     driver = DockerDriver(place, catalogue.version, env)
     stack.push_async_callback(driver.close)

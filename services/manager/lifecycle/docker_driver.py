@@ -7,6 +7,7 @@ with the label `ricity.xapp: <name>` are the xApp's, too: an upgrade replaces th
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,10 @@ API = "/v1.41"
 CALL_TIMEOUT_S = 10.0
 _NAME, _VERSION, _SETTINGS = "ricity.xapp", "ricity.version", "ricity.settings"
 _INSTANCE, _PROJECT = "ricity.instance", "ricity.project"
-_COMPOSE_PROJECT = "com.docker.compose.project"
+_COMPOSE = "com.docker.compose"
+_COMPOSE_PROJECT = f"{_COMPOSE}.project"
+_TLS_FOLDER = "/tls"
+_KEPT_LOGS = {"max-size": "10m", "max-file": "2"}
 _NANO, _MIB = 1_000_000_000, 1 << 20
 _TAIL_LINES, _DETAIL_LENGTH = 1, 300
 _STREAM_HEADER_BYTES = 8
@@ -40,12 +44,14 @@ class DockerPlace:
         network: that the RIC is on.
         image: of xApps whose descriptor names a module but no image.
         project: tells apart several systems on one engine; of Compose if that started this one.
+        certificates: volume with an xApp's certificate, `{xapp}` for its name; empty: xApps speak plain text.
     """
 
     socket: Path
     network: str
     image: str
     project: str
+    certificates: str = ""
 
 
 class DockerDriver:
@@ -135,7 +141,9 @@ class DockerDriver:
 
     def _container(self, spec: XappVersion, instance_id: str, settings: Mapping[str, str]) -> dict[str, Any]:
         told = {"RICITY_INSTANCE_ID": instance_id, "RICITY_XAPP_VERSION": spec.version}
-        env = {**self._env(spec.name), **spec.env, **settings, **told}
+        certificate = self._place.certificates.replace("{xapp}", spec.name)
+        tls = {"RICITY_TLS_DIR": _TLS_FOLDER} if certificate else {}
+        env = {**self._env(spec.name), **tls, **spec.env, **settings, **told}
         command = list(spec.command) or (["python", "-m", spec.module] if spec.module else [])
         return {
             "Image": spec.image or self._place.image,
@@ -147,9 +155,13 @@ class DockerDriver:
                 _VERSION: spec.version,
                 _INSTANCE: instance_id,
                 _SETTINGS: json.dumps(dict(settings)),
+                **_as_of_compose(self._place.project, spec.name),
             },
+            "NetworkingConfig": {"EndpointsConfig": {self._place.network: {"Aliases": [spec.name]}}},
             "HostConfig": {
                 "NetworkMode": self._place.network,
+                "Binds": [f"{certificate}:{_TLS_FOLDER}:ro"] if certificate else [],
+                "LogConfig": {"Type": "json-file", "Config": _KEPT_LOGS},
                 "NanoCpus": round(spec.cpus * _NANO),
                 "Memory": spec.memory_mib * _MIB,
                 "PidsLimit": 256,
@@ -159,6 +171,17 @@ class DockerDriver:
                 "SecurityOpt": ["no-new-privileges:true"],
             },
         }
+
+
+def _as_of_compose(project: str, name: str) -> dict[str, str]:
+    """Labels that let Compose list, log and take down the container with the rest of its project."""
+    return {
+        _COMPOSE_PROJECT: project,
+        f"{_COMPOSE}.service": name,
+        f"{_COMPOSE}.oneoff": "False",
+        f"{_COMPOSE}.container-number": str(int(time.time() * 1000)),
+        f"{_COMPOSE}.config-hash": "manager",  # without one, Compose takes a container for none of its own
+    }
 
 
 def _instance_id(row: Mapping[str, Any]) -> str:

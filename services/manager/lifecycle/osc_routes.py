@@ -10,12 +10,12 @@ from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from ric_sim.domain.errors import NotFound
+from ric_sim.domain.errors import NotFound, RicUnreachable
 from services.manager.lifecycle.descriptor import NAME_PATTERN
 from services.manager.lifecycle.documents import XappDocument, xapps_document
 from services.manager.lifecycle.registrations import Hook, Registration, Registrations
 from services.manager.lifecycle.service import Lifecycle
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 
 _INSTANCE_STATUS = {"ready": "running", "draining": "running", "starting": "pending", "failed": "failed"}
 _Name = Annotated[str, Field(min_length=1, max_length=128)]
@@ -24,7 +24,7 @@ Text = Annotated[str, Field(max_length=2048)]
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class RegisterBody(_Body):
@@ -83,17 +83,19 @@ def osc_lifecycle_router(service: Lifecycle, registrations: Registrations) -> AP
 
 
 def _add_health(router: APIRouter, service: Lifecycle) -> None:
-    @router.get("/health/alive")
+    @router.get("/health/alive", response_class=Response)
     async def alive() -> Response:
         return Response()
 
-    @router.get("/health/ready")
+    @router.get("/health/ready", response_class=Response)
     async def ready() -> Response:
-        return Response(status_code=HTTPStatus.OK if service.reconciler.ric_answers else HTTPStatus.SERVICE_UNAVAILABLE)
+        if not service.reconciler.ric_answers:
+            raise RicUnreachable("the RIC does not answer")
+        return Response()
 
 
 def _add_registration(router: APIRouter, registrations: Registrations) -> None:
-    @router.post("/register", status_code=HTTPStatus.CREATED)
+    @router.post("/register", status_code=HTTPStatus.CREATED, response_class=Response)
     async def register(body: RegisterBody) -> Response:
         registrations.put(Registration(**body.model_dump()))
         return Response(status_code=HTTPStatus.CREATED)

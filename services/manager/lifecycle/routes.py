@@ -25,7 +25,7 @@ from services.manager.lifecycle.documents import (
 )
 from services.manager.lifecycle.model import Rollout, RolloutPlan
 from services.manager.lifecycle.service import Lifecycle
-from services.manager.problems import problem_answers
+from services.common.rest_problems import problem_answers
 
 XappName = Annotated[str, Path(pattern=NAME_PATTERN)]
 RolloutId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import grpc
 import pytest
 import structlog
 
+from ric_sim.domain.errors import RefusedByRic
 from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from ricity.radio.v1 import radio_pb2, radio_pb2_grpc
 from services.common.tls import Transport
@@ -15,6 +17,9 @@ from services.radio.main import running_radio
 from services.radio.settings import RadioSettings
 from xapps.critic.service import running_critic
 from xapps.critic.settings import CriticSettings
+from xapps.sdk.standalone import ProcessLife
+from xapps.slicing.main import serve
+from xapps.slicing.settings import SlicingSettings
 
 LOG = structlog.get_logger()
 
@@ -58,6 +63,13 @@ async def test_nobody_else_divides_its_slices(certs, radio, name):
     assert raised.value.code() is grpc.StatusCode.PERMISSION_DENIED
     assert f"/{name} may not" in raised.value.details()
     assert not radio.network.instances
+
+
+async def test_a_dapp_process_with_anothers_certificate_ends(certs, radio):
+    settings = SlicingSettings(du=1, radio=f"127.0.0.1:{radio.grpc_port}", critic="", tls_dir=certs / "slicing-du-0")
+    with pytest.raises(RefusedByRic, match=r"PERMISSION_DENIED.*O-DU 1"):
+        async with asyncio.timeout(20):
+            await serve(settings, ProcessLife(LOG, asyncio.Event()))
 
 
 async def test_an_actor_speaks_for_itself_to_the_critic(certs, critic):

@@ -67,11 +67,13 @@ class Stack:
         """The JSON that a command line beside the deployment prints."""
         return json.loads(self.compose("run", "--rm", "-T", "cli", "ricity", *words, "--json"))
 
+    def rows(self):
+        """`docker inspect` of every container."""
+        return json.loads(command("docker", "inspect", *self.compose("ps", "--all", "--quiet").split()))
+
     def containers(self):
         """`docker inspect` of every container, by service."""
-        names = self.compose("ps", "--all", "--quiet").split()
-        rows = json.loads(command("docker", "inspect", *names))
-        return {row["Config"]["Labels"]["com.docker.compose.service"]: row for row in rows}
+        return {row["Config"]["Labels"]["com.docker.compose.service"]: row for row in self.rows()}
 
     def container(self, service):
         return self.containers()[service]
@@ -112,10 +114,11 @@ class Stack:
         return answer["data"]
 
 
-def ready_instance(stub, xapp):
-    """The id of the one ready instance of an xApp, None while there is none."""
+def ready_instance(stub, xapp, *, version=None):
+    """The id of the one ready instance of an xApp, None while there is none; of a version, if one is named."""
     found = stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=2).xapps
-    ids = [info.instance_id for info in found if info.xapp_name == xapp and info.state == "ready"]
+    ready = [info for info in found if info.xapp_name == xapp and info.state == "ready"]
+    ids = [info.instance_id for info in ready if version in {None, info.xapp_version}]
     return ids[0] if ids else None
 
 

@@ -13,7 +13,7 @@ from tests.e2e.compose.stack import ROOT, Stack, answers, eventually
 
 XAPPS = {"routing-ar", "routing-gaming", "routing-industry", "routing-iot", "routing-video", "routing-voip"}
 DAPPS = {f"slicing-du-{du}" for du in range(6)}
-PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic", "auditor"}
+PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic", "auditor", "manager", "registry", "console"}
 DAY_WITHIN_S = 400
 REQUESTS = 47_061
 GOS_TOLERANCE = 0.003

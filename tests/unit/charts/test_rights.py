@@ -146,7 +146,7 @@ def test_only_what_has_to_talk_can():
     assert len(routing) == len(slicing) == 6
     assert passing == {
         "store": {"ric", "auditor", "cli"},
-        "ric": {*routing, "nodes", "manager", "console", "cli"},
+        "ric": {*routing, "nodes", "radio", "manager", "console", "cli"},
         "radio": slicing,
         "critic": slicing,
         "manager": {"console", "cli"},

@@ -19,7 +19,7 @@ function conflictPanel() {
   if (held.offered === false) return panel("Conflicts", {}, notOffered("The conflict log"));
   const counts = Object.entries(held.counts ?? {});
   const rows = [...held.conflicts].map((each, index) =>
-    row(`${each.at}/${index}`, [wallTime(each.at), badge(each.kind, "busy"), h("span", { class: "mono" }, text(each.parameter)), h("b", {}, text(each.winner)), text(each.loser), text(each.reason)], [NUM, "", "", "", "", ""]));
+    row(`${each.at}/${index}`, [wallTime(each.at), badge(each.kind, "busy"), h("span", { class: "mono" }, text(each.parameter)), h("b", {}, text(each.winner)), text(each.loser), text(each.reason)], [NUM, "", "", "word", "word", ""]));
   return panel(
     "Conflicts",
     { note: `${number(held.total)} shown` },

@@ -52,7 +52,8 @@ function partPanel() {
 function nodePanel() {
   const held = section("nodes");
   if (!held.connected) return panel("E2 nodes", {}, notConnected("RIC", held));
-  const rows = held.nodes.map((each) => row(each.ran_name, [each.node, badge(each.connected ? "connected" : "disconnected"), h("span", { class: "mono" }, each.ran_name), each.functions.join(", "), h("span", { class: "mono" }, text(each.agent))]));
+  const nodes = [...held.nodes].sort((a, b) => a.node.localeCompare(b.node, "en", { numeric: true }));
+  const rows = nodes.map((each) => row(each.ran_name, [each.node, badge(each.connected ? "connected" : "disconnected"), h("span", { class: "mono" }, each.ran_name), each.functions.map((name) => name.replace("ORAN-E2SM-", "")).join(", "), h("span", { class: "mono" }, text(each.agent))]));
   return panel("E2 nodes", { note: `${number(held.nodes.length)} in the inventory` },
     table("E2 nodes", [["Node"], ["State"], ["RAN name"], ["Functions"], ["Agent"]], rows, "No E2 node has connected yet."));
 }

@@ -61,7 +61,7 @@ function eventText(each) {
 function abPanel(held) {
   const { tests } = held;
   if (!tests.length) return panel("A/B tests", {}, h("p", { class: "quiet" }, "No test yet: start one with `ricity ab start`."));
-  return h("div", { class: "cards wide" }, tests.map(abCard));
+  return tests.map(abCard);
 }
 
 function abCard(each) {
@@ -72,16 +72,24 @@ function abCard(each) {
     { class: "card", "data-key": each.id, note: text(each.id) },
     h("div", { class: "card-line" }, badge(each.state), each.verdict ? badge(each.verdict) : null, each.candidate_percent !== undefined ? h("span", { class: "quiet" }, `${text(each.candidate_percent)} % to the candidate`) : null),
     each.reason ? h("p", {}, each.reason) : null,
-    facts([["Requests", number(each.requests)], ["Gain in GoS", points(each.gain)], ["between", `${points(each.gain_interval?.[0])} and ${points(each.gain_interval?.[1])}`], ["Started", wallTime(each.started_at)], ["Ended", wallTime(each.ended_at)]]),
-    seriesChart(each),
-    comparison("By version", versions),
-    comparison("Guards", guards),
+    h(
+      "div",
+      { class: "columns two" },
+      h("div", {},
+        facts([["Requests", number(each.requests)], ["Gain in GoS", points(each.gain)], ["with confidence", interval(each.gain_interval)], ["Started", wallTime(each.started_at)], ["Ended", wallTime(each.ended_at)]]),
+        seriesChart(each)),
+      h("div", { class: "stacked" }, comparison("By version", versions), comparison("Guards", guards)),
+    ),
     plain.length ? h("details", {}, h("summary", {}, "Evidence"), method ? h("p", { class: "quiet" }, method) : null, facts(plain.map(([name, value]) => [name.replaceAll("_", " "), text(value)]))) : null,
   );
 }
 
 function points(ratio) {
   return ratio === null || ratio === undefined ? "–" : `${ratio > 0 ? "+" : ""}${number(100 * ratio, 2)} points`;
+}
+
+function interval(ends) {
+  return ends ? `${points(ends[0]).replace(" points", "")} to ${points(ends[1])}` : "–";
 }
 
 /** Rows of numbers by name, as a table. */

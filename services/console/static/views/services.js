@@ -22,7 +22,7 @@ function tiles(services, ric) {
   return h(
     "div",
     { class: "tiles" },
-    tile("Grade of Service", gos(services.recent_gos_ratio), { note: `${gos(services.gos_ratio)} since the start`, spark: spark("gos", "GoS", gos) }),
+    tile("Grade of Service", gos(services.recent_gos_ratio), { note: `${gos(services.gos_ratio)} since the start`, spark: sparkline(series("gos"), { label: "GoS", high: 1, span: 0.1, format: gos }) }),
     tile("Requests / s", rate(services.requests_per_s), { note: `${number(services.outstanding)} outstanding`, spark: spark("rate", "Requests per second", rate, 0) }),
     tile("Active flows", number(services.active_flows), { note: services.clock_lag_s > 1 ? `clock ${number(services.clock_lag_s)} s behind` : "on schedule", spark: spark("active", "Active flows", number, 0) }),
     tile("Decision at the RIC", ms(ric.decision_ms?.p50), { note: `p99 ${ms(ric.decision_ms?.p99)}` }),
@@ -45,7 +45,7 @@ function byService(services, ric) {
       [
         h("div", { class: "service" }, swatch(colour), h("span", {}, h("b", {}, spec?.label ?? key), h("small", {}, spec ? `${key} · ${spec.slice_class}` : key))),
         h("div", { class: "figure" }, h("b", {}, gos(each.recent_gos_ratio)), h("small", {}, `${gos(each.gos_ratio)} in all`)),
-        sparkline(series(`gos/${key}`), { label: `GoS of ${key}`, colour, high: 1, format: gos }),
+        sparkline(series(`gos/${key}`), { label: `GoS of ${key}`, colour, high: 1, span: 0.1, format: gos }),
         h("div", { class: "figure" }, h("b", {}, rate(each.requests_per_s)), h("small", {}, `${number(each.requests)} in all`)),
         sparkline(series(`rate/${key}`), { label: `Requests per second of ${key}`, colour, low: 0, format: rate }),
         number(each.active_flows),

@@ -23,8 +23,8 @@ export function draw(root) {
 }
 
 function card(name, live, desired) {
-  const instances = (live.instances ?? []).filter((each) => each.xapp === name);
   const wanted = (desired.xapps ?? []).find((each) => each.name === name);
+  const instances = live.connected ? live.instances.filter((each) => each.xapp === name) : managed(wanted);
   const versions = versionsOf(instances, wanted);
   const total = versions.reduce((sum, each) => sum + each.weight, 0);
   const ready = instances.filter((each) => each.state === "ready").length;
@@ -47,6 +47,12 @@ function card(name, live, desired) {
       "No instance is attached to the RIC.",
     ),
   );
+}
+
+/** Instances by the manager's word, while the RIC cannot be asked. */
+function managed(wanted) {
+  return (wanted?.versions ?? []).flatMap((version) =>
+    (version.instances ?? []).map((each) => ({ instance: each.instance_id, version: version.version, weight: version.weight, state: each.state, outstanding: each.outstanding })));
 }
 
 function versionsOf(instances, wanted) {

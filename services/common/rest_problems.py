@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from ric_sim.domain.errors import RicityError
 from services.common.errors import edge_codes
+from services.common.rest_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -57,6 +58,8 @@ def install_problems(app: FastAPI, *, log: Any) -> None:
     async def of_the_framework(request: Request, error: HTTPException) -> JSONResponse:
         reply = problem(request, error.status_code, str(error.detail))
         reply.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            reply.headers["Allow"] = allowed_methods(request)
         return reply
 
     @app.exception_handler(RequestValidationError)
@@ -67,4 +70,4 @@ def install_problems(app: FastAPI, *, log: Any) -> None:
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> JSONResponse:
         log.error("rest.failed", path=request.url.path, exc_info=error)
-        return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "a defect; the manager's log says more")
+        return problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, "a defect; the log says more")
