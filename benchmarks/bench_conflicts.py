@@ -1,6 +1,6 @@
 """What the conflict guard costs on the store: check and commit against the plain commit, and the shield beside, in one run.
 
-    python -m benchmarks.bench_conflicts --json
+    ricity bench conflicts --json
 
 One client on one embedded server, its append-only file synced every second; all kinds of calls in turn at a pace, so that a
 neighbour on the machine disturbs all alike. Times are of the caller: encoding, exchange, script, decoding.
@@ -8,10 +8,7 @@ neighbour on the machine disturbs all alike. Times are of the caller: encoding, 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -34,14 +31,45 @@ CALLS, QUICK_CALLS = 800, 60
 PACED_PER_S = 100
 SHIELDED = 20_000
 
+STORE_GOAL = "< 0.5 ms"
+COMPARED = {
+    "commit with the check": "plain commit",
+    "commit with the check, refused and logged": "plain commit, refused",
+    "control of ratios": "plain commit",
+    "control of ratios, refused and logged": "plain commit, refused",
+}
+"""What is measured, and beside what."""
+
 Call = Callable[[int], Awaitable[float]]
+Tell = Callable[[str], None]
 
 
-def measure(*, quick: bool) -> dict[str, Any]:
+def measure(*, quick: bool, tell: Tell) -> dict[str, Any]:
     """Milliseconds by kind of call (p50, p99), microseconds of the shield."""
+    tell("calls on the store, in turn")
     with tempfile.TemporaryDirectory(prefix="ricity-bench-") as scratch, EmbeddedServer(Path(scratch) / "store") as server:
         store_ms = asyncio.run(_on_the_store(server.url, QUICK_CALLS if quick else CALLS))
-    return {"store_ms": store_ms, "shield_us": shield_us(SHIELDED // 10 if quick else SHIELDED)}
+    tell("the shield")
+    shield = shield_us(SHIELDED // 10 if quick else SHIELDED)
+    figures = [
+        _figure(kind, store_ms[kind], "ms", reference, store_ms[reference], STORE_GOAL) for kind, reference in COMPARED.items()
+    ]
+    figures += [_figure(f"shield, {kind}", taken, "us", "safe", shield["safe"], "") for kind, taken in shield.items()]
+    return {"figures": figures, "store_ms": store_ms, "shield_us": shield}
+
+
+def _figure(
+    name: str, taken: dict[str, float], unit: str, reference: str, against: dict[str, float], goal: str
+) -> dict[str, Any]:
+    return {
+        "name": f"{name}, p50",
+        "value": taken["p50"],
+        "unit": unit,
+        "reference": reference,
+        "reference_value": against["p50"],
+        "ratio": round(taken["p50"] / against["p50"], 2),
+        "goal": goal,
+    }
 
 
 async def _on_the_store(url: str, n_calls: int) -> dict[str, dict[str, float]]:
@@ -152,22 +180,3 @@ def shield_us(n: int) -> dict[str, dict[str, float]]:
 
 def _quantiles(values: np.ndarray) -> dict[str, float]:
     return {name: round(float(np.percentile(values, q)), 4) for name, q in (("p50", 50), ("p99", 99))}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    result = measure(quick=chosen.quick)
-    if chosen.json:
-        json.dump(result, sys.stdout, indent=2)
-        print()
-        return
-    for unit, kinds in result.items():
-        for kind, figures in kinds.items():
-            print(f"{unit:10} {kind:45} p50 {figures['p50']:9.4f}  p99 {figures['p99']:9.4f}")
-
-
-if __name__ == "__main__":
-    main()

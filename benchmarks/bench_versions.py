@@ -1,6 +1,6 @@
 """What two versions of an xApp add to the way of a request in the RIC: choosing the version, counting its outcome.
 
-    python -m benchmarks.bench_versions
+    ricity bench versions
 
 The very code of the RIC, without streams: a request enters the xApp's pool, an instance takes it, its answer leaves. Requests
 alternate between a pool with one version and one with two, so that both meet the same disturbances. The reference is the
@@ -9,8 +9,6 @@ same way with one version and nothing counted.
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -79,7 +77,3 @@ def _way(pool: Pool, book: OutcomeBook | None, index: int) -> int:
         book.answered(pending, "applied", "")
     pool.withdraw(pending)
     return time.perf_counter_ns() - started_ns
-
-
-if __name__ == "__main__":
-    print(json.dumps(measure(quick="--quick" in sys.argv, tell=lambda line: print(line, file=sys.stderr)), indent=2))

@@ -36,6 +36,8 @@ COMMANDS = {
     "both": "run --profile paper --day test --slicing --json --out {scratch}/run",
     "slicing-train": "bench train-slicing --json",
     "slicing-live": "bench slicing-live --json",
+    "versions": "bench versions --json",
+    "conflicts": "bench conflicts --json",
 }
 
 _INTRO = """# Results
@@ -218,6 +220,8 @@ _SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "both": _both,
     "slicing-train": _bench("Updates of six slicing actors and their critic", "slicing-train"),
     "slicing-live": _bench("Slicing decisions and weight pushes, live", "slicing-live"),
+    "versions": _bench("Two versions of an xApp side by side", "versions"),
+    "conflicts": _bench("The conflict guard and the safety shield", "conflicts"),
 }
 
 

@@ -88,6 +88,28 @@ def slicing_live(quick: QuickOption = False, as_json: JsonOption = False) -> Non
     _measure("bench_slicing_live", quick=quick, as_json=as_json)
 
 
+@app.command()
+def versions(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """What splitting requests between two versions and counting their outcomes adds to a request.
+
+    Example:
+
+      ricity bench versions --json
+    """
+    _measure("bench_versions", quick=quick, as_json=as_json)
+
+
+@app.command()
+def conflicts(quick: QuickOption = False, as_json: JsonOption = False) -> None:
+    """Conflict check and commit against the plain commit on the store, and the slicing dApps' safety shield.
+
+    Example:
+
+      ricity bench conflicts --json
+    """
+    _measure("bench_conflicts", quick=quick, as_json=as_json)
+
+
 def _measure(name: str, *, quick: bool, as_json: bool) -> None:
     module = load_benchmark(name)
     result = module.measure(quick=quick, tell=lambda line: error_console.print(line, highlight=False))
