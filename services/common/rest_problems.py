@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from ric_sim.domain.errors import RicityError
 from services.common.errors import edge_codes
+from services.common.json_text import writable
 from services.common.rest_methods import allowed_methods
 
 MEDIA_TYPE = "application/problem+json"
@@ -40,7 +41,7 @@ def problem(request: Request, status: int, detail: str, *, code: str = "") -> JS
         type=f"urn:ricity:error:{code}" if code else "about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
+        detail=writable(detail),
         instance=request.url.path,
     )
     headers = {"Retry-After": "1"} if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS) else None

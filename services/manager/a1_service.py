@@ -6,6 +6,7 @@ import json
 from typing import Any, NoReturn
 
 from ric_sim.domain.errors import InvalidInput, NotFound, OversizeMessage
+from services.common.json_text import check_text
 from services.manager.a1_book import PolicyCache
 from services.manager.a1_destinations import Destinations
 from services.manager.a1_types import POLICY_TYPES, PolicyType
@@ -60,9 +61,11 @@ def check_size(n_bytes: int) -> None:
 def parse(body: bytes) -> Any:
     """The JSON of a request's body."""
     try:
-        return json.loads(body, parse_constant=_no_number)
+        document = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the body is no JSON document: {error}") from error
+    check_text(document)
+    return document
 
 
 def _no_number(name: str) -> NoReturn:

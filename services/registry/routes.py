@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from ric_sim.domain.errors import InvalidInput, OversizeMessage, RicityError
 from ric_sim.network.policies.learned.weights import SUFFIX
 from services.common.errors import edge_codes
+from services.common.json_text import writable
 from services.common.rest_methods import allowed_methods
 from services.registry.model import Model, ModelName, ModelVersion, Stage
 from services.registry.registry import Registry
@@ -197,5 +198,5 @@ def _http(request: Request, error: Exception) -> JSONResponse:
 
 
 def _problem(request: Request, status: HTTPStatus, detail: str, code: str) -> JSONResponse:
-    problem = Problem(title=status.phrase, status=status, detail=detail, instance=request.url.path, code=code)
+    problem = Problem(title=status.phrase, status=status, detail=writable(detail), instance=request.url.path, code=code)
     return JSONResponse(problem.model_dump(), status_code=status, media_type=_PROBLEM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ric_sim.e2.version_outcomes import LATENCY_BOUNDS_MS
@@ -13,6 +13,7 @@ from services.manager.ab.engine import AbEngine
 from services.manager.ab.figure import evidence_svg
 from services.manager.ab.model import Spec
 from services.manager.ab.rules import Rules
+from services.common.json_text import whole_text
 from services.common.rest_problems import problem_answers
 
 TestId = Annotated[str, Path(pattern=r"^ab-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$")]
@@ -78,7 +79,8 @@ class Tests(BaseModel):
 
 def ab_router(engine: AbEngine) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/v1/ab", tags=["A/B tests"], responses=problem_answers(400, 404, 503))
+    refusals = problem_answers(400, 404, 503)
+    router = APIRouter(prefix="/v1/ab", tags=["A/B tests"], responses=refusals, dependencies=[Depends(whole_text)])
 
     @router.post("", status_code=HTTPStatus.CREATED, responses=problem_answers(409))
     async def start(request: StartRequest) -> Report:

@@ -6,7 +6,7 @@ import json
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from services.manager.lifecycle.descriptor import NAME_PATTERN
 from services.manager.lifecycle.documents import XappDocument, xapps_document
 from services.manager.lifecycle.registrations import Hook, Registration, Registrations
 from services.manager.lifecycle.service import Lifecycle
+from services.common.json_text import whole_text
 from services.common.rest_problems import problem_answers
 
 _INSTANCE_STATUS = {"ready": "running", "draining": "running", "starting": "pending", "failed": "failed"}
@@ -73,7 +74,8 @@ class ConfigBody(_Body):
 
 def osc_lifecycle_router(service: Lifecycle, registrations: Registrations) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/ric/v1", tags=["O-RAN SC"], responses=problem_answers(400, 404, 409, 429, 503))
+    refusals = problem_answers(400, 404, 409, 429, 503)
+    router = APIRouter(prefix="/ric/v1", tags=["O-RAN SC"], responses=refusals, dependencies=[Depends(whole_text)])
     _add_health(router, service)
     _add_registration(router, registrations)
     _add_xapps(router, service)

@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Depends, Path, Response
 from pydantic import StringConstraints
 
 from services.manager.lifecycle.descriptor import NAME_PATTERN, SCHEMA
@@ -25,6 +25,7 @@ from services.manager.lifecycle.documents import (
 )
 from services.manager.lifecycle.model import Rollout, RolloutPlan
 from services.manager.lifecycle.service import Lifecycle
+from services.common.json_text import whole_text
 from services.common.rest_problems import problem_answers
 
 XappName = Annotated[str, Path(pattern=NAME_PATTERN)]
@@ -35,7 +36,9 @@ _DESCRIPTOR = {"requestBody": {"required": True, "content": {"application/json":
 
 def lifecycle_router(service: Lifecycle) -> APIRouter:
     """The routes."""
-    router = APIRouter(prefix="/v1", tags=["xApps"], responses=problem_answers(400, 404, 409, 503))
+    router = APIRouter(
+        prefix="/v1", tags=["xApps"], responses=problem_answers(400, 404, 409, 503), dependencies=[Depends(whole_text)]
+    )
     _add_xapps(router, service)
     _add_changes(router, service)
     _add_rollouts(router, service)

@@ -57,7 +57,7 @@ GETS = {
     "registry": ["/registry/v1/models/{}", f"/registry/v1/models/{MODEL}/versions/{{}}"],
     "console": ["/{}", "/api/v1/{}"],
 }
-ODD = ["\ud800", "a\x00b", "", "x" * 70_000, 10**400, -(10**20), 1e308, float("nan"), True, None, [], {}, [[[]]], {"\ud800": "\x00"}]
+ODD = ["\ud800", "a\x00b", "x" * 70_000, 10**400, float("nan"), None, [[[]]], {"\ud800": "\x00"}]
 HARDLY_JSON = [
     b"",
     b"\xff\xfe{\x00}\x00",
@@ -77,20 +77,22 @@ PATH_PARTS = ["%00", "%ff", "%ed%a0%80", "..%2f..%2fetc%2fpasswd", "%2e%2e", "9"
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_odd_values_are_refused_in_the_callers_words_or_taken(name, tmp_path):
+async def test_odd_values_are_refused_with_a_problem_or_taken(name, tmp_path):
+    faults = {}
     async with rest_apps(tmp_path) as apps, httpx.AsyncClient(base_url=apps.urls[name], trust_env=False, timeout=60) as client:
         for method, path, good in BODIES[name]:
-            bodies = [json.dumps(body).encode() for body in _spoilt(good)] + HARDLY_JSON
-            for body in bodies:
+            for body in [*(json.dumps(odd).encode() for odd in _spoilt(good)), *HARDLY_JSON]:
                 reply = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
-                _check(reply, (method, path, body[:300]))
+                faults.setdefault((method, path, _fault(reply)), body[:200])
         for path in GETS[name]:
             for part in PATH_PARTS:
-                _check(await client.get(path.replace("{}", part)), (path, part[:50]))
+                faults.setdefault(("GET", path, _fault(await client.get(path.replace("{}", part)))), part[:50])
+    assert {where: sent for where, sent in faults.items() if where[-1]} == {}
 
 
 def _spoilt(good):
-    """A body with each of its values in turn replaced by an odd one."""
+    """A body with each of its values in turn replaced by an odd one, and with one more, odd key."""
+    yield {**good, "\ud800": 1}
     for place in _places(good):
         for odd in ODD:
             body = copy.deepcopy(good)
@@ -108,8 +110,11 @@ def _places(document, before=()):
         yield from _places(value, (*before, key))
 
 
-def _check(reply, asked):
-    assert reply.status_code < 500 or reply.status_code == 503, (asked, reply.status_code, reply.text[:500])
-    if reply.status_code >= 400 and not reply.text.startswith("Invalid HTTP request"):
-        assert reply.headers["content-type"] == "application/problem+json", (asked, reply.status_code, reply.headers)
-        assert reply.json()["status"] == reply.status_code
+def _fault(reply):
+    """What is wrong with an answer, empty if nothing is."""
+    if reply.status_code >= 500 and reply.status_code != 503:
+        return f"{reply.status_code}: {reply.text[:200]}"
+    if reply.status_code < 400 or reply.text.startswith("Invalid HTTP request"):
+        return ""
+    kind = reply.headers["content-type"]
+    return "" if kind == "application/problem+json" and reply.json()["status"] == reply.status_code else f"answered as {kind}"
