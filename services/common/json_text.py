@@ -15,7 +15,9 @@ def check_text(document: Any) -> None:
     try:
         json.dumps(document, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        raise InvalidInput("the body has half of a surrogate pair in a text (\\ud800 to \\udfff): send whole characters") from error
+        raise InvalidInput(
+            "the body has half of a surrogate pair in a text (\\ud800 to \\udfff): send whole characters"
+        ) from error
 
 
 async def whole_text(request: Request) -> None:

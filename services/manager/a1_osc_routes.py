@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Request, Response
 
 from ric_sim.domain.errors import InvalidInput, NotFound, RicUnreachable
+from services.common.rest_problems import problem_answers
 from services.manager.a1_book import Status
 from services.manager.a1_routes import PREFIX, Destination, PolicyId, bounded_body
 from services.manager.a1_service import PolicyService, parse
 from services.manager.a1_types import POLICY_TYPES, PolicyType
-from services.common.rest_problems import problem_answers
 
 TypeNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
 _POLICY = "/policytypes/{number}/policies/{policy_id}"

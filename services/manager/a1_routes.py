@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from ric_sim.e2.policy_scope import MAX_POLICY_ID_LENGTH
+from services.common.rest_problems import problem_answers
 from services.manager.a1_service import PolicyService, check_size, find_type
 from services.manager.a1_types import POLICY_TYPES, STATUS_SCHEMA
-from services.common.rest_problems import problem_answers
 
 PREFIX = "/A1-P/v2"
 

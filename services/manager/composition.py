@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.common.rest_guard import protect
+from services.common.rest_problems import install_problems
 from services.common.rest_server import serving
 from services.common.status_port import StatusPort
 from services.manager.a1_book import PolicyCache
@@ -22,7 +23,6 @@ from services.manager.ab.routes import ab_router
 from services.manager.ab.running import running_ab
 from services.manager.conflict_routes import conflict_link, conflict_router
 from services.manager.lifecycle.composition import add_lifecycle
-from services.common.rest_problems import install_problems
 from services.manager.ric_link import RicLink
 from services.manager.settings import ManagerSettings
 

@@ -16,6 +16,7 @@ from typing import Any
 from ric_sim.store.embedded import EmbeddedServer
 
 WITHIN_S = 240.0
+STOPS_WITHIN_S = 90.0
 SERVICES = ("ar", "gaming", "industry", "iot", "video", "voip")
 MANAGED = "voip"
 """Its xApp is run by the manager, the others from here."""
@@ -78,7 +79,7 @@ class System:
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         for process in self.processes.values():
-            process.wait(30)
+            process.wait(STOPS_WITHIN_S)
         for pid in (self.folder / "xapps").glob("instances/*/pid"):  # what the manager runs outlives it
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid.read_text()), signal.SIGTERM)
@@ -164,7 +165,7 @@ class System:
         """Ends a process and forgets where it was."""
         process = self.processes[name]
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(STOPS_WITHIN_S)
 
     def facts(self, name: str) -> dict[str, int]:
         """What the process published once it was ready; waits for that."""

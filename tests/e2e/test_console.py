@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
 
-from tests.e2e.console_system import MANAGED, NEW, OLD, SERVICES, System, until
+from tests.e2e.console_system import MANAGED, NEW, OLD, SERVICES, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -363,5 +363,6 @@ def test_a_page_whose_server_went_away_says_so_and_recovers(browser: Browser, sy
     system.start_again("console", http_port=port)
     system.facts("console")
     expect(watched.page.locator("#banner")).to_be_hidden(timeout=PATIENCE_MS)
-    until(lambda: system.get("api/v1/city")["name"] == "montreal", "the city", within_s=30)
+    watched.ready()
+    assert system.get("api/v1/city")["name"] == "montreal"
     watched.page.context.close()

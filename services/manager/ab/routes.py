@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from ric_sim.e2.version_outcomes import LATENCY_BOUNDS_MS
+from services.common.json_text import whole_text
+from services.common.rest_problems import problem_answers
 from services.manager.ab.engine import AbEngine
 from services.manager.ab.figure import evidence_svg
 from services.manager.ab.model import Spec
 from services.manager.ab.rules import Rules
-from services.common.json_text import whole_text
-from services.common.rest_problems import problem_answers
 
 TestId = Annotated[str, Path(pattern=r"^ab-[0-9]{8}-[0-9]{6}-[0-9a-f]{4}$")]
 _DEFAULT = Rules()

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from ric_sim.domain.errors import NotFound, RicUnreachable
+from services.common.json_text import whole_text
+from services.common.rest_problems import problem_answers
 from services.manager.lifecycle.descriptor import NAME_PATTERN
 from services.manager.lifecycle.documents import XappDocument, xapps_document
 from services.manager.lifecycle.registrations import Hook, Registration, Registrations
 from services.manager.lifecycle.service import Lifecycle
-from services.common.json_text import whole_text
-from services.common.rest_problems import problem_answers
 
 _INSTANCE_STATUS = {"ready": "running", "draining": "running", "starting": "pending", "failed": "failed"}
 _Name = Annotated[str, Field(min_length=1, max_length=128)]

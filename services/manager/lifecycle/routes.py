@@ -9,6 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Path, Response
 from pydantic import StringConstraints
 
+from services.common.json_text import whole_text
+from services.common.rest_problems import problem_answers
 from services.manager.lifecycle.descriptor import NAME_PATTERN, SCHEMA
 from services.manager.lifecycle.documents import (
     DeployBody,
@@ -25,8 +27,6 @@ from services.manager.lifecycle.documents import (
 )
 from services.manager.lifecycle.model import Rollout, RolloutPlan
 from services.manager.lifecycle.service import Lifecycle
-from services.common.json_text import whole_text
-from services.common.rest_problems import problem_answers
 
 XappName = Annotated[str, Path(pattern=NAME_PATTERN)]
 RolloutId = Annotated[str, Path(pattern="^[0-9a-f]{12}$")]

@@ -34,7 +34,7 @@ def _run(differences):
 def test_equal_policies_are_told_apart_in_at_most_five_runs_of_a_hundred(burst, record_property):
     rng = np.random.default_rng(burst)
     wrong = sum(_run(_differences(rng, 100, burst=burst))[0] > 0 for _ in range(RUNS))
-    record_property(f"wrongly stopped, bursts of {burst}", wrong / RUNS)
+    record_property(f"wrongly stopped, bursts of {burst}", float(wrong / RUNS))
     assert wrong / RUNS <= 0.05
 
 
@@ -44,8 +44,8 @@ def test_three_points_are_found_within_six_thousand_requests(gain, record_proper
     found = [_run(_differences(rng, 60, gain=gain)) for _ in range(100)]
     assert {sign for _, sign in found} == {1 if gain > 0 else -1}
     requests = BLOCK * np.quantile([looks for looks, _ in found], [0.5, 0.95])
-    record_property("requests, median", requests[0])
-    record_property("requests, 95 %", requests[1])
+    record_property("requests, median", float(requests[0]))
+    record_property("requests, 95 %", float(requests[1]))
     assert requests[1] <= 6_000
 
 

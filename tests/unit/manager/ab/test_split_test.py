@@ -69,5 +69,5 @@ def test_equal_versions_are_told_apart_in_at_most_five_percent_of_runs(percent, 
     rng = np.random.default_rng(20_260_301)
     runs = 200
     wrong = sum(ended_wrongly(rng, percent, bursts=bursts) for _ in range(runs))
-    record_property(f"wrong stops at {percent} %, bursts {bursts}", wrong / runs)
+    record_property(f"wrong stops at {percent} %, bursts {bursts}", float(wrong / runs))
     assert wrong / runs <= ALPHA
