@@ -18,7 +18,7 @@ PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format certs up down logs proto charts bench results new-xapp wheelhouse clean
+.PHONY: help setup run test test-fast test-e2e test-compose check format certs up login down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ certs: $(READY)  ## certificates of all parts and scopes.yaml in certs/ (what is
 
 up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	DOCKER_GROUP=$${DOCKER_GROUP:-$$(stat -c %g /var/run/docker.sock 2>/dev/null || echo 0)} SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
+
+login:  ## a certificate and a token for the command line beside the containers: eval "$$(make -s login)"
+	@rm -rf certs/compose && mkdir -p certs && { $(COMPOSE) cp certs:/certs/cli certs/compose >/dev/null 2>&1 || \
+	  { echo "make: no containers with certificates are up here: docker compose up -d --wait" >&2; exit 1; }; }
+	@token=$$($(COMPOSE) --profile tools run --rm -T cli ricity token create --name "$$(id -un)-$$(date +%s)" --role operator --file /tokens/tokens.json) && \
+	  echo "export RICITY_TLS_DIR=$(CURDIR)/certs/compose RICITY_MANAGER=https://127.0.0.1:$${MANAGER_PORT:-8080} RICITY_TOKEN=$$token"
 
 down:  ## stop and remove the containers and what they stored
 	$(COMPOSE) --profile tools down --volumes --remove-orphans

@@ -56,7 +56,7 @@ def rllib(scenario: Scenario) -> Callable[[], int]:
 
     from xapps.learning.rllib_env import ppo_config
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     algorithm = ppo_config(scenario, SETTINGS, shape=SHAPE, n_envs=N_ENVS, seed=SEED).build_algo()
     sampled = 0
 

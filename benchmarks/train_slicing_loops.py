@@ -117,7 +117,7 @@ def rllib(shape: Shape, n_updates: int) -> dict[str, Any]:
 
     logging.disable(logging.WARNING)
     torch.set_num_threads(1)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
     config = (
         SACConfig()
         .environment(Noise)

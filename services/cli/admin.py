@@ -65,7 +65,8 @@ def translated_errors(ric: str) -> Iterator[None]:
         if kind is RicUnreachable:
             raise RicUnreachable(
                 f"no RIC answers at {ric} ({details}): start one with `ricity run --keep` or `docker compose up -d`, "
-                "or name another with --ric host:port or RICITY_RIC"
+                "or name another with --ric host:port or RICITY_RIC; "
+                "containers speak TLS: `make -s login` prints what it takes"
             ) from error
         raise kind(f"the RIC at {ric} answered {status.name}: {details}") from error
 

@@ -68,7 +68,8 @@ def ask_manager(manager: str, method: str, path: str, **content: Any) -> httpx.R
     except httpx.HTTPError as error:
         raise RicUnreachable(
             f"no manager answers at {manager} ({error}): start one with `python -m services.manager.main`, "
-            "or name another with --manager URL or RICITY_MANAGER"
+            "or name another with --manager URL or RICITY_MANAGER; "
+            "containers speak https: `make -s login` prints what it takes"
         ) from error
     if not reply.is_success:
         _raise_problem(manager, reply)

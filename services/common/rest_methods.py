@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
-from starlette.routing import BaseRoute, Match, Mount
+from fastapi import Request
+from starlette.routing import compile_path
 
-_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-_READING = ("GET", "HEAD")
+FILES = "GET, HEAD"
+"""What a path takes that the OpenAPI document does not know: a page's file."""
 
 
 def allowed_methods(request: Request) -> str:
     """The value of `Allow` for the request's path. The framework's own names only those of the first route it meets."""
-    routes = request.app.router.routes
-
-    def takes(method: str) -> bool:
-        scope = {**request.scope, "method": method}
-        return any(route.matches(scope)[0] is Match.FULL and _serves(route, method) for route in routes)
-
-    return ", ".join(filter(takes, _METHODS))
-
-
-def _serves(route: BaseRoute, method: str) -> bool:
-    """A folder of files fits any method and takes only those that read."""
-    return method in _READING or not isinstance(route, Mount)
+    paths = request.app.openapi()["paths"]
+    fitting = [template for template in paths if compile_path(template)[0].match(request.scope["path"])]
+    if not fitting:
+        return FILES
+    most_concrete = min(fitting, key=lambda template: template.count("{"))
+    return ", ".join(sorted(method.upper() for method in paths[most_concrete]))

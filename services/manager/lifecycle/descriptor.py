@@ -166,7 +166,7 @@ def _check_numbers(document: Any) -> None:
 def _keys(document: Mapping[str, Any]) -> tuple[str, ...]:
     if "services" in document:
         return tuple(document["services"])
-    return tuple(str(du) for du in range(document.get("dus", 0))) or ("",)
+    return tuple(str(du) for du in range(int(document.get("dus", 0)))) or ("",)
 
 
 def _version(document: Mapping[str, Any], mark: str, key: str) -> XappVersion:

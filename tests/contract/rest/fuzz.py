@@ -17,6 +17,9 @@ REQUEST_TIMEOUT_S = 60
 NOWHERE = "http://127.0.0.1:9/"
 """Where every notification is sent that a made-up request orders: nothing of this leaves the machine."""
 
+LARGEST = "POST /v1/xapps"
+"""A descriptor has so many fields that their bounds alone make 750 requests: left to the long run."""
+
 CHECKS = {
     # A RIC that has no time to answer is declared as 503, and a busy machine makes one; a defect is 500.
     "not_a_server_error": {"enabled": True, "expected-statuses": ["2xx", "3xx", "4xx", "503"]},
@@ -54,26 +57,26 @@ class Findings:
         return "\n\n".join(f"--- {key}\n{text}" for key, text in self.faults.items())
 
 
-def fuzz(url: str, *, examples: int, thorough: bool = False, leave_out: tuple[str, ...] = ()) -> Findings:
+def fuzz(url: str, *, paths: str, examples: int, thorough: bool = False) -> Findings:
     """Asks every operation of a running interface; blocks.
 
     Args:
+        paths: pattern of those that are asked.
         examples: random requests per operation, beside those at the bounds of each field.
         thorough: other requests at every call, and sequences of calls.
-        leave_out: paths whose answers never end.
     """
     config = SchemathesisConfig.from_dict(
         {
             "generation": {"max-examples": examples, "deterministic": not thorough},
             "checks": {"enabled": False, **CHECKS},
             "phases": {"stateful": {"enabled": thorough}},
+            "operations": [] if thorough else [{"include-name": LARGEST, "phases": {"coverage": {"enabled": False}}}],
             "continue-on-failure": True,
             "request-timeout": REQUEST_TIMEOUT_S,
         }
     )
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config, timeout=REQUEST_TIMEOUT_S)
-    for path in leave_out:
-        schema = schema.exclude(path=path)
+    schema = schema.include(path_regex=paths)
     schema.hook("map_body")(_call_nobody)
     schema.hook("map_query")(_call_nobody)
     findings = Findings()

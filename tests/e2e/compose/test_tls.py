@@ -27,7 +27,7 @@ class TlsStack(Stack):
 
 @pytest.fixture(scope="module")
 def stack(image):
-    stack = TlsStack(files=("docker-compose.yml", "docker-compose.tls.yml"), PROFILE="paper", SPEED="300")
+    stack = TlsStack(files=("docker-compose.yml", "docker-compose.override.yml"), PROFILE="paper", SPEED="300")
     try:
         stack.up()
         made = stack.ricity("token", "create", "--name", "tester", "--role", "operator", "--file", "/tokens/tokens.json")

@@ -1,4 +1,4 @@
-"""docker-compose.tls.yml: every part has its own certificate and nobody else's, and every REST interface its tokens."""
+"""docker-compose.override.yml: every part has its own certificate and nobody else's, and every REST interface its tokens."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from services.registry.settings import RegistrySettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-TLS = yaml.safe_load((ROOT / "docker-compose.tls.yml").read_text())
+TLS = yaml.safe_load((ROOT / "docker-compose.override.yml").read_text())
 PARTS = {name: part for name, part in TLS["services"].items() if name != "certs"}
 REST = {"manager": ManagerSettings, "registry": RegistrySettings, "console": ConsoleSettings}
 ADDRESSES = {"RICITY_RIC", "RICITY_RADIO", "RICITY_GRPC_PORT", "RICITY_HTTP_PORT", "RICITY_REST_PORT"}
