@@ -14,6 +14,7 @@ from ric_sim.telemetry import declare
 from services.common import process
 from services.common.logs import configure_logs
 from services.common.rest_guard import protect
+from services.common.rest_server import at_once
 from services.common.settings import load_settings
 from services.common.status_port import StatusPort
 from services.registry.registry import Registry
@@ -65,7 +66,7 @@ def _bind(host: str, port: int) -> socket.socket:
         InvalidInput: the address cannot be had.
     """
     try:
-        return socket.create_server((host, port))
+        return at_once(socket.create_server((host, port)))
     except OSError as error:
         raise InvalidInput(f"{host}:{port}: {error.strerror}; set RICITY_HOST and RICITY_REST_PORT to a free address") from error
 

@@ -18,7 +18,7 @@ from tests.contract.rest.fuzz import fuzz
 LONG_RUN = int(os.environ.get("RICITY_TEST_FUZZ_EXAMPLES", "0"))
 """Examples per operation of a long run, which makes other requests each time; 0: the few that are always the same."""
 
-EXAMPLES = 10
+EXAMPLES = 5
 PATHS = {
     "manager": "^/(A1-P|v1/xapps|v1/rollouts|v1/ab|v1/conflicts|ric)",
     "manager-osc": "^/A1-P/",  # the rest is as above

@@ -26,7 +26,9 @@ def scenario() -> Scenario:
 
 @pytest.fixture(scope="session")
 def local_ray() -> Iterator[None]:
-    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error", ignore_reinit_error=True)
+    ray.init(
+        address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="error", ignore_reinit_error=True
+    )
     yield
     ray.shutdown()
 
