@@ -14,6 +14,7 @@ import structlog
 from services.common.rest_guard import protect
 from services.common.rest_server import serving
 from services.common.status_port import StatusPort
+from services.common.tasks import end_tasks
 from services.console import parts
 from services.console.faults import FaultWatch
 from services.console.feeds import Feed, HealthFeed, MetricsFeed, RicFeeds, follow
@@ -76,7 +77,7 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
         tasks = [asyncio.create_task(activity) for activity in (*activities, _keep_books(hub, streams, every_s))]
         for task in tasks:
             task.add_done_callback(lambda ended: _report(ended, failed))
-        stack.push_async_callback(_cancel, tasks)
+        stack.push_async_callback(end_tasks, *tasks)
         hosts = frozenset(filter(None, (name.strip() for name in settings.allowed_hosts.split(","))))
         page = make_app(Page(hub, lambda: ric.city, change_policy, streams))
         protect(page, settings, log=structlog.get_logger(), browser=True)
@@ -123,9 +124,3 @@ def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
     error = None if ended.cancelled() else ended.exception()
     if error is not None and not failed.done():
         failed.set_exception(error)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -14,6 +14,7 @@ from services.common.rest_guard import protect
 from services.common.rest_problems import install_problems
 from services.common.rest_server import serving
 from services.common.status_port import StatusPort
+from services.common.tasks import end_tasks
 from services.manager.a1_book import PolicyCache
 from services.manager.a1_callbacks import Notifier
 from services.manager.a1_osc_routes import osc_router
@@ -52,7 +53,7 @@ async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterat
         following = asyncio.create_task(link.run())
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         following.add_done_callback(lambda ended: _report(ended, failed))
-        stack.push_async_callback(_cancel, following)
+        stack.push_async_callback(end_tasks, following)
         app = make_app(PolicyService(cache, link, destinations), dialect=settings.a1_dialect, log=log)
         operations = await add_lifecycle(app, settings, stack, failed, log=log)
         engine = await stack.enter_async_context(running_ab(settings, failed, operations=operations, log=log))
@@ -80,8 +81,3 @@ def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
     error = None if ended.cancelled() else ended.exception()
     if error is not None and not failed.done():
         failed.set_exception(error)
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -46,6 +46,7 @@ from ricity.e2.v1 import (
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.common.server import HealthStatus, create_server
 from services.common.status_port import StatusPort
+from services.common.tasks import end_tasks
 from services.ric.settings import RicSettings
 
 SERVICE_NAMES = tuple(
@@ -117,7 +118,7 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         background = [asyncio.create_task(activity) for activity in work]
         for task in background:
             task.add_done_callback(lambda ended: _report(ended, gate.failed))
-        stack.push_async_callback(_cancel, background)
+        stack.push_async_callback(end_tasks, *background)
         access = settings.transport.access()
         server = create_server(status, SERVICE_NAMES, admit=access.admit)
         termination_pb2_grpc.add_E2TerminationServiceServicer_to_server(TerminationServicer(termination), server)
@@ -175,9 +176,3 @@ def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
     error = None if ended.cancelled() else ended.exception()
     if error is not None and not failed.done():
         failed.set_exception(error)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

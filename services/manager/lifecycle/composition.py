@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from ric_sim.domain.errors import InvalidInput
+from services.common.tasks import end_tasks
 from services.manager.lifecycle.ab_operations import AbOperations
 from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
 from services.manager.lifecycle.driver import Driver
@@ -62,7 +63,7 @@ async def running_lifecycle(settings: ManagerSettings, folder: Path, *, log: Any
         reconciler.on_change = registrations.announce
         stack.push_async_callback(reconciler.close)
         task = asyncio.create_task(reconciler.run())
-        stack.push_async_callback(_cancel, task)
+        stack.push_async_callback(end_tasks, task)
         yield RunningLifecycle(Lifecycle(state, catalogue, reconciler), driver, ric, registrations, task)
 
 
@@ -104,8 +105,3 @@ def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack
     driver = DockerDriver(place, catalogue.version, env)
     stack.push_async_callback(driver.close)
     return driver
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
