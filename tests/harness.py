@@ -49,9 +49,11 @@ class Stream:
     def __init__(self, call: Any) -> None:
         self._call = call
         self._kept: list[Any] = []
+        self._writing = asyncio.Lock()
 
     async def send(self, message: Any) -> None:
-        await self._call.write(message)
+        async with self._writing:
+            await self._call.write(message)
 
     async def receive(self, kind: str, *, within_s: float = PATIENCE_S) -> Any:
         """The content of the next message of that kind; others are kept for later, keep-alives dropped."""
@@ -95,6 +97,13 @@ class ScriptedAgent(Stream):
         }
         await self.send(termination_pb2.ConnectRequest(setup=termination_pb2.SetupRequest(**request)))
         return await self.receive("setup_result")
+
+    async def keep_alive(self) -> None:
+        """Says every second that it is there, until cancelled or the stream has ended."""
+        with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
+            while True:
+                await self.send(termination_pb2.ConnectRequest(keep_alive=termination_pb2.KeepAlive()))
+                await asyncio.sleep(1)
 
     async def raise_requests(self, flows: Sequence[FlowRequest], *, time_to_wait_ms: int = 10_000, resent: bool = False) -> None:
         """Sends INSERTs."""

@@ -12,6 +12,7 @@ import httpx
 import structlog
 
 from ric_sim.network.montreal import build_city
+from services.common.tasks import end_tasks
 from services.manager.composition import running_manager
 from services.manager.settings import ManagerSettings
 from services.ric.composition import RunningRic
@@ -92,4 +93,8 @@ async def agent_of(ric: RunningRic) -> AsyncIterator[ScriptedAgent]:
     async with channel_to(ric) as channel:
         opened = open_agent(channel)
         assert (await opened.setup(ric.city)).accepted
-        yield opened
+        alive = asyncio.create_task(opened.keep_alive())
+        try:
+            yield opened
+        finally:
+            await end_tasks(alive)
