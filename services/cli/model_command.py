@@ -100,6 +100,8 @@ def publish(
 
       ricity model publish routing-amarl-video runs/amarl-1/weights/amarl/video.safetensors --metric gos=0.991
     """
+    from services.registry.model import read_metrics
+
     known = read_metrics(metric or [])
     published = publish_run(open_registry(registry), name, source, known, parent=parent)
     facts = {"name": name, "is_new": published.created, **version_fields(published.version)}
@@ -207,20 +209,6 @@ def publish_run(
     weights = source / "weights" if (source / "weights").is_dir() else source
     known = _of_run(weights.parent / "result.json") if weights.name == "weights" else {}
     return registry.publish(name, weights, metrics=known | (metrics or {}), parent=parent)
-
-
-def read_metrics(words: list[str]) -> dict[str, float]:
-    """Raises `InvalidInput` for what is not NAME=NUMBER."""
-    from ric_sim.domain.errors import InvalidInput
-
-    metrics = {}
-    for word in words:
-        key, _, value = word.partition("=")
-        try:
-            metrics[key] = float(value)
-        except ValueError as error:
-            raise InvalidInput(f"--metric {word}: expected NAME=NUMBER, e.g. gos=0.98") from error
-    return metrics
 
 
 def version_fields(version: ModelVersion) -> dict[str, Any]:

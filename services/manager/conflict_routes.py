@@ -11,19 +11,13 @@ import grpc
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
-from ric_sim.domain.errors import InvalidInput, RicityError, RicUnreachable
 from ricity.e2.v1 import conflict_pb2, conflict_pb2_grpc
 from services.common.rest_problems import problem_answers
+from services.manager.ric_answers import answered
 from services.manager.settings import ManagerSettings
 
 CALL_TIMEOUT_S = 3.0
 MAX_LISTED = 1_000
-
-_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
-}
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LISTED)]
 Kind = Annotated[str, Query(pattern="^(direct|indirect|capacity|preemption|rule)?$")]
@@ -56,10 +50,7 @@ class ConflictLink:
     async def recent(self, limit: int, kind: str) -> ConflictsDocument:
         """Raises `RicUnreachable` if the RIC does not answer."""
         request = conflict_pb2.ListConflictsRequest(limit=limit, kind=kind)
-        try:
-            found = await self._stub.ListConflicts(request, timeout=CALL_TIMEOUT_S)
-        except grpc.aio.AioRpcError as error:
-            raise _ERRORS.get(error.code(), RicityError)(f"the RIC at {self._target}: {error.details()}") from error
+        found = await answered(self._target, self._stub.ListConflicts(request, timeout=CALL_TIMEOUT_S))
         return ConflictsDocument(conflicts=[_document(conflict) for conflict in found.conflicts], counts=dict(found.counts))
 
 

@@ -7,23 +7,17 @@ from typing import Any
 
 import grpc
 
-from ric_sim.domain.errors import InvalidInput, Overloaded, RicityError, RicUnreachable
+from ric_sim.domain.errors import RicityError, RicUnreachable
 from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
 from services.common.tls import Transport
 from services.manager.a1_book import PolicyCache
+from services.manager.ric_answers import answered
 
 CALL_TIMEOUT_S = 3.0
 SILENCE_S = 3.0
 """The RIC sends something every second; after so long without anything it is taken for lost."""
 
 RETRY_S = 0.3
-
-_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
-    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
-}
 
 
 class RicLink:
@@ -51,7 +45,7 @@ class RicLink:
         """Ends a policy. Raises `RicUnreachable`."""
         async with self._changing:
             request = policy_pb2.DeletePolicyRequest(policy_id=policy_id)
-            await self._answered(self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
+            await answered(self._target, self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
             self._cache.forget(policy_id)
 
     async def run(self) -> None:
@@ -76,7 +70,7 @@ class RicLink:
         async with self._changing:
             held: dict[str, policy_pb2.Policy] = {}
             call = self._stub.ListPolicies(policy_pb2.ListPoliciesRequest(), timeout=4 * CALL_TIMEOUT_S)
-            while (page := await self._answered(call.read())) is not grpc.aio.EOF:
+            while (page := await answered(self._target, call.read())) is not grpc.aio.EOF:
                 held.update({policy.policy_id: policy for policy in page.policies})
             for policy in self._cache.all():
                 if policy.policy_id not in held:
@@ -89,7 +83,7 @@ class RicLink:
         try:
             while True:
                 async with asyncio.timeout(SILENCE_S):
-                    message = await self._answered(call.read())
+                    message = await answered(self._target, call.read())
                 if message is grpc.aio.EOF:
                     raise RicUnreachable(f"the RIC at {self._target} ended the watch")
                 if not self._cache.alive:
@@ -101,12 +95,7 @@ class RicLink:
             call.cancel()
 
     async def _put(self, policy: policy_pb2.Policy) -> None:
-        response = await self._answered(self._stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=CALL_TIMEOUT_S))
+        response = await answered(
+            self._target, self._stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=CALL_TIMEOUT_S)
+        )
         policy.generation = response.generation
-
-    async def _answered(self, answer: Any) -> Any:
-        try:
-            return await answer
-        except grpc.aio.AioRpcError as error:
-            kind = _ERRORS.get(error.code(), RicityError)
-            raise kind(f"the RIC at {self._target}: {error.details()}") from error

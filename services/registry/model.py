@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -35,6 +36,22 @@ _ALLOWED = {
     Stage.RETIRED: set(),
 }
 """What may be asked for. A version leaves production only when another one takes its place, and returns only by a rollback."""
+
+
+def read_metrics(words: Sequence[str]) -> dict[str, float]:
+    """Measured values as people write them, NAME=NUMBER.
+
+    Raises:
+        InvalidInput: a word is something else.
+    """
+    metrics = {}
+    for word in words:
+        key, _, value = word.partition("=")
+        try:
+            metrics[key] = float(value)
+        except ValueError as error:
+            raise InvalidInput(f"metric {word[:80]!r}: expected NAME=NUMBER, e.g. gos=0.98") from error
+    return metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ric_sim.network.policies.learned.weights import SUFFIX
 from services.common.errors import edge_codes
 from services.common.json_text import writable
 from services.common.rest_methods import allowed_methods
-from services.registry.model import Model, ModelName, ModelVersion, Stage
+from services.registry.model import Model, ModelName, ModelVersion, Stage, read_metrics
 from services.registry.registry import Registry
 
 PREFIX = "/registry/v1"
@@ -120,7 +120,7 @@ def _add_changes(app: FastAPI, registry: Registry) -> None:
         metric: Annotated[list[str] | None, Query(description="NAME=NUMBER")] = None,
     ) -> ModelVersion:
         """Takes in weights, one file per agent named <service>.safetensors. 200 and the old version if they are known."""
-        metrics = _metrics(metric or [])
+        metrics = read_metrics(metric or [])
         with tempfile.TemporaryDirectory(prefix="ricity-publish-") as scratch:
             _receive(files, Path(scratch))
             published = registry.publish(name, Path(scratch), metrics=metrics, parent=parent)
@@ -164,17 +164,6 @@ def _is_service(text: str) -> bool:
         return bool(ModelName.parse(f"routing-amarl-{text}").service)
     except InvalidInput:
         return False
-
-
-def _metrics(words: list[str]) -> dict[str, float]:
-    metrics = {}
-    for word in words:
-        key, _, value = word.partition("=")
-        try:
-            metrics[key] = float(value)
-        except ValueError as error:
-            raise InvalidInput(f"metric {word[:80]!r}: expected NAME=NUMBER, e.g. gos=0.98") from error
-    return metrics
 
 
 def _typed(request: Request, error: Exception) -> JSONResponse:

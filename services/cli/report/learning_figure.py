@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ric_sim.domain.service import ServiceSpec
+from services.cli.report.axes import dress
 from services.cli.report.routing_figures import palette
 from services.cli.report.routing_results import TrainingRun, label_of
 
@@ -35,9 +36,9 @@ def learning_curves(runs: Sequence[TrainingRun], services: Sequence[ServiceSpec]
             mine = [run for run in runs if label_of(run, runs) == label]
             _band(overall, [_overall(run) for run in mine], colours[label], f"{label}, seeds: {len(mine)}")
         algo = several[0].algo.upper()
-        _dress(by_agent, f"{algo}: validation GoS by service", "decisions of all agents, millions", "Grade of Service, %")
-        _dress(returns, f"{algo}: return by agent", "decisions of all agents, millions", "mean return of an episode")
-        _dress(overall, "Validation GoS, all services", "training time, minutes", "Grade of Service, %")
+        dress(by_agent, f"{algo}: validation GoS by service", "decisions of all agents, millions", "Grade of Service, %")
+        dress(returns, f"{algo}: return by agent", "decisions of all agents, millions", "mean return of an episode")
+        dress(overall, "Validation GoS, all services", "training time, minutes", "Grade of Service, %")
         for axes in (by_agent, overall):
             axes.legend(frameon=False, fontsize=8.5, loc="lower right", ncols=2 if axes is by_agent else 1)
 
@@ -85,12 +86,3 @@ def _band(axes: Any, curves: Sequence[Curve], colour: str, label: str) -> None:
     axes.plot(grid, values.mean(axis=0), color=colour, linewidth=1.7, label=label)
     if len(told) > 1:
         axes.fill_between(grid, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0)
-
-
-def _dress(axes: Any, headline: str, x: str, y: str) -> None:
-    axes.set_title(headline, loc="left", fontweight="bold", fontsize=11)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(color="#DDDDDD", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

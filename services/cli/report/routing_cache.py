@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
-from ric_sim.domain.errors import MalformedFile
 from ric_sim.envs.bound import bound_row
 from ric_sim.envs.bound.result import DEFAULT_WINDOWS
 from ric_sim.envs.disturbances import DISTURBANCES, Disturbance, disturbances
@@ -21,7 +16,7 @@ from ric_sim.envs.disturbed import evaluate_disturbed
 from ric_sim.envs.evaluate import evaluate
 from ric_sim.network.policies import RoutingPolicy, make_policy
 from ric_sim.network.scenario import Scenario, load_scenario
-from services.cli.output import error_console
+from services.cli.report.kept import bar, kept
 from services.cli.report.routing_results import Evaluated, Row, TrainingRun, label_of
 
 _NEEDED = ("gos_by_service", "rejects_by_service", "latency_percentiles_ms_by_service", "propagation_ms_by_service")
@@ -63,10 +58,10 @@ class EvaluationCache:
 
         def fresh() -> dict[str, Any]:
             done = itertools.count(1)
-            with _bar(f"bound, {profile}", DEFAULT_WINDOWS) as advance:
+            with bar(f"bound, {profile}", DEFAULT_WINDOWS) as advance:
                 return bound_row(scenario, progress=lambda _: advance(next(done))).to_dict()
 
-        return _kept(self.data / f"bound-{profile}.json", fresh, lambda told: _of_scenario(told, scenario))
+        return kept(self.data / f"bound-{profile}.json", fresh, lambda told: _of_scenario(told, scenario))
 
     def robustness(self, profile: str, policies: Sequence[str], runs: Sequence[TrainingRun]) -> list[dict[str, Any]]:
         """Disturbed evaluations of the policies and of each algorithm's first run, labelled as the rows are."""
@@ -87,22 +82,22 @@ class EvaluationCache:
         path = run.path / f"robustness-{slug}.json" if run else self.data / f"robustness-{label}-{slug}.json"
 
         def fresh() -> dict[str, Any]:
-            with _bar(f"{label}, {disturbance.name}", len(scenario.day)) as advance:
+            with bar(f"{label}, {disturbance.name}", len(scenario.day)) as advance:
                 return evaluate_disturbed(disturbance, _policy(run, label, scenario.city), progress=advance).to_dict()
 
-        return _kept(path, fresh, lambda told: _of_scenario(told, scenario), newer_than=_result_of(run))
+        return kept(path, fresh, lambda told: _of_scenario(told, scenario), newer_than=_result_of(run))
 
     def _evaluation(self, path: Path, scenario: Scenario, name: str, run: TrainingRun | None) -> Evaluated:
         def fresh() -> dict[str, Any]:
-            with _bar(
+            with bar(
                 f"{run.path.name if run else name}, {scenario.city.profile}, {scenario.day.name}", len(scenario.day)
-            ) as bar:
-                return evaluate(scenario, _policy(run, name, scenario.city), progress=bar).to_dict()
+            ) as advance:
+                return evaluate(scenario, _policy(run, name, scenario.city), progress=advance).to_dict()
 
         def fits(told: Evaluated) -> bool:
             return _of_scenario(told, scenario) and all(key in told for key in _NEEDED)
 
-        return _kept(path, fresh, fits, newer_than=_result_of(run))
+        return kept(path, fresh, fits, newer_than=_result_of(run))
 
 
 def _policy(run: TrainingRun | None, name: str, city: Any) -> RoutingPolicy:
@@ -117,28 +112,3 @@ def _result_of(run: TrainingRun | None) -> Path | None:
 
 def _of_scenario(told: Evaluated, scenario: Scenario) -> bool:
     return told.get("config_hash") == scenario.config_hash
-
-
-def _kept(
-    path: Path, fresh: Callable[[], dict[str, Any]], fits: Callable[[Evaluated], bool], *, newer_than: Path | None = None
-) -> dict[str, Any]:
-    """What a file tells if it is of this scenario and no older than the weights; else what `fresh` gives, kept there."""
-    if path.exists() and (newer_than is None or path.stat().st_mtime >= newer_than.stat().st_mtime):
-        try:
-            told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise MalformedFile(f"{path}: no evaluation ({error}); delete it, and it is made again") from None
-        if fits(told):
-            return told
-    told = fresh()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told) + "\n", encoding="utf-8")
-    return told
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; gives the function that moves it to a number of steps done."""
-    with Progress(console=error_console, transient=True, disable=not error_console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ric_sim.domain.service import ServiceSpec
 from ric_sim.envs.statistics import Interval
+from services.cli.report.axes import dress
 from services.cli.report.routing_results import Row, gos, of_service, percentile_ms, refused_percent
 
 _COLOUR_OF = {
@@ -88,7 +89,7 @@ def grade_of_service(rows: Mapping[str, Sequence[Row]], bounds: Mapping[str, flo
             axes.set_ylim(-0.7, len(high) - 0.3)
             low = [f"{label} {interval.mean:.1f}" for label, interval in ranked if interval.mean < _SHOWN_FROM_PERCENT]
             below = f"\nbelow the axis: {', '.join(low)}" if low else ""
-            _dress(axes, profile, f"Grade of Service, %{below}", "")
+            dress(axes, profile, f"Grade of Service, %{below}", "")
 
     return draw
 
@@ -105,7 +106,7 @@ def latency(rows: Sequence[Row], services: Sequence[ServiceSpec]) -> Callable[[A
             means, halves = _bars(told)
             axes.bar(places, means, width * 0.92, yerr=halves, capsize=3, color=colours[row.label], label=row.label)
         _service_axis(axes, services)
-        _dress(axes, "Mean end-to-end latency of accepted requests", "", "latency, ms")
+        dress(axes, "Mean end-to-end latency of accepted requests", "", "latency, ms")
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False, ncols=len(rows), loc="upper right")
 
@@ -135,8 +136,8 @@ def latency_analysis(rows: Sequence[Row], services: Sequence[ServiceSpec]) -> Ca
                 right.plot(place, shares[2], "o", color="white", markeredgecolor=colour, markersize=5)
             right.plot([], [], color=colour, linewidth=6, alpha=0.55, label=row.label)
         right.axhline(100, color="#B00020", linewidth=1.4)
-        _dress(left, "Mean latency: propagation and processing", "", "latency, ms")
-        _dress(right, "Latency against the budget: 5, 25, 50, 75, 95 %", "", "latency, % of the service's budget")
+        dress(left, "Mean latency: propagation and processing", "", "latency, ms")
+        dress(right, "Latency against the budget: 5, 25, 50, 75, 95 %", "", "latency, % of the service's budget")
         for axes in (left, right):
             _service_axis(axes, services)
             axes.set_ylim(bottom=0)
@@ -164,7 +165,7 @@ def failures(rows: Sequence[Row], services: Sequence[ServiceSpec]) -> Callable[[
             for place, share in enumerate(base.tolist()):
                 axes.annotate(f"{share:.2f}", (place, share), (0, 3), **_CENTRED)
             axes.set_xticks(range(len(services)), [spec.label for spec in services])
-            _dress(axes, row.label, "", "refused requests, % of the service's" if axes is panels[0] else "")
+            dress(axes, row.label, "", "refused requests, % of the service's" if axes is panels[0] else "")
             highest = max(highest, float(base.max()))
         panels[0].set_ylim(0, 1.12 * highest or 1)
         known = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -191,7 +192,7 @@ def over_time(evaluations: Sequence[Mapping[str, Any]], services: Sequence[Servi
                 if name != names[0]:
                     axes.axvspan(mine[0]["from_ms"] / HOUR_MS, mine[0]["to_ms"] / HOUR_MS, color="#FFE9C7", zorder=0)
                 whose = "" if service is None else f": {services[service].label} only"
-                _dress(axes, f"{name}{whose}", "time of day, h" if name == names[-1] else "", "GoS, %" if axes is row[0] else "")
+                dress(axes, f"{name}{whose}", "time of day, h" if name == names[-1] else "", "GoS, %" if axes is row[0] else "")
                 axes.set_xlim(6, 24)
                 axes.set_xticks(range(6, 25, 3))
         known = dict(zip(*reversed(panels[0, 0].get_legend_handles_labels()), strict=True))
@@ -242,13 +243,3 @@ def _service_axis(axes: Any, services: Sequence[ServiceSpec]) -> None:
     labels = [f"{spec.label}\n{spec.latency_budget_us / 1000:g} ms" for spec in services]
     axes.set_xticks(range(len(services)), labels)
     axes.set_xlabel("service and its latency budget")
-
-
-def _dress(axes: Any, headline: str, x: str, y: str) -> None:
-    axes.set_title(headline, loc="left", fontweight="bold", fontsize=11)
-    if x:
-        axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(color="#DDDDDD", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
-
-from ric_sim.domain.errors import MalformedFile
 from ric_sim.envs.statistics import Interval
 from ric_sim.radio.config import RadioConfig
 from ric_sim.radio.learned.policy import LearnedSlicing, load_slicing
 from ric_sim.radio.policies import make_slicing_policy
 from ric_sim.radio.policies.base import SlicingPolicy
 from ric_sim.radio.world import World
-from services.cli.output import error_console
+from services.cli.report.kept import bar, kept
 from services.cli.report.routing_results import Row
 from services.cli.report.slicing_play import Episodes, NoisyReports, bound, play
 from services.cli.report.slicing_results import USUAL_DUS, SlicingRun, label_of, reward
@@ -119,10 +114,10 @@ class EpisodeCache:
         identity = {"policy": BOUND_POLICY, "profile": profile, "seed": self.seeds[0], "decisions": self.decisions}
 
         def fresh() -> dict[str, Any]:
-            with _bar(f"bound, {profile}", self.decisions) as advance:
+            with bar(f"bound, {profile}", self.decisions) as advance:
                 return bound(make_slicing_policy(BOUND_POLICY), profile, self.seeds[0], self.decisions, advance)
 
-        return _kept(self.data / f"bound-{profile}.json", identity, fresh)
+        return _kept_of(self.data / f"bound-{profile}.json", identity, fresh)
 
     def _episodes(self, profile: str) -> Episodes:
         return Episodes(profile, self.seeds, self.replicas, self.decisions)
@@ -137,38 +132,25 @@ class EpisodeCache:
         newer_than: Path | None = None,
     ) -> Played:
         def fresh() -> dict[str, Any]:
-            with _bar(path.stem.removeprefix("episodes-"), len(episodes.seeds) * episodes.decisions) as advance:
+            with bar(path.stem.removeprefix("episodes-"), len(episodes.seeds) * episodes.decisions) as advance:
                 return play(policy(), world(), episodes, advance)
 
         played = {**asdict(episodes), "seeds": list(episodes.seeds)}
-        return _kept(path, {**identity, **played}, fresh, newer_than=newer_than)
+        return _kept_of(path, {**identity, **played}, fresh, newer_than=newer_than)
+
+
+def _kept_of(
+    path: Path, identity: dict[str, Any], fresh: Callable[[], dict[str, Any]], *, newer_than: Path | None = None
+) -> dict[str, Any]:
+    """What was played before if it is of the same identity, else what `fresh` gives."""
+    return kept(
+        path,
+        lambda: {"of": identity, **fresh()},
+        lambda told: told.get("of") == identity,
+        newer_than=newer_than,
+    )
 
 
 def _fill(row: Row, seed: int | None, profile: str, played: Played) -> None:
     for episode in played["episodes"]:
         row.evaluations[seed, f"{profile} {episode['seed']}.{episode['replica']}"] = episode
-
-
-def _kept(
-    path: Path, identity: dict[str, Any], fresh: Callable[[], dict[str, Any]], *, newer_than: Path | None = None
-) -> dict[str, Any]:
-    """What a file tells if it is of this identity and no older than the weights; else what `fresh` gives, kept there."""
-    if path.exists() and (newer_than is None or path.stat().st_mtime >= newer_than.stat().st_mtime):
-        try:
-            told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
-            raise MalformedFile(f"{path}: no episodes ({error}); delete it, and they are played again") from None
-        if told.get("of") == identity:
-            return told
-    told = {"of": identity, **fresh()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told) + "\n", encoding="utf-8")
-    return told
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on stderr; gives the function that moves it to a number of steps done."""
-    with Progress(console=error_console, transient=True, disable=not error_console.is_terminal) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda done: progress.update(task, completed=done)

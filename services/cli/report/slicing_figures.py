@@ -10,6 +10,7 @@ import numpy as np
 
 from ric_sim.envs.statistics import Interval, mean_interval
 from ric_sim.radio.config import SLICES, RadioConfig
+from services.cli.report.axes import dress
 from services.cli.report.routing_figures import save
 from services.cli.report.routing_results import Row
 from services.cli.report.slicing_play import QUANTILES
@@ -57,7 +58,7 @@ def learning(panels: Mapping[str, Curves]) -> Draw:
                 values = np.array([[value for _, value in run.learning] for run in whole])
                 axes.plot(steps, values.mean(axis=0), color=colours[label], linewidth=1.7, label=f"{label}, seeds: {len(whole)}")
                 axes.fill_between(steps, values.min(axis=0), values.max(axis=0), color=colours[label], alpha=0.15, linewidth=0)
-            _dress(axes, title, "steps of all O-DUs in all worlds", "training reward" if axes is axes_of[0] else "")
+            dress(axes, title, "steps of all O-DUs in all worlds", "training reward" if axes is axes_of[0] else "")
             axes.legend(frameon=False, fontsize=8.5, loc="lower right")
 
     return draw
@@ -77,7 +78,7 @@ def radii(by_variant: Mapping[str, Mapping[float, float]], plain: float | None) 
         tried = sorted({radius for values in by_variant.values() for radius in values})
         axes.set_xticks(tried, [f"{radius:g}" for radius in tried])
         axes.set_xticks([], minor=True)
-        _dress(axes, "Highest training reward by radius", "static radius of actors and critic", "reward, best episode")
+        dress(axes, "Highest training reward by radius", "static radius of actors and critic", "reward, best episode")
         axes.legend(frameon=False)
 
     return draw
@@ -99,7 +100,7 @@ def rewards(rows: Sequence[Row], references: Mapping[str, float]) -> Draw:
             axes.annotate(name, (value, len(told) - 0.4), (3, 0), textcoords="offset points", fontsize=8.5)
         axes.set_yticks(range(len(told)), [row.label for row in told])
         axes.set_ylim(-0.6, len(told))
-        _dress(axes, "Reward on episodes nobody trained on", "reward per O-DU and decision", "")
+        dress(axes, "Reward on episodes nobody trained on", "reward per O-DU and decision", "")
 
     return draw
 
@@ -120,7 +121,7 @@ def scale(by_label: Mapping[str, Mapping[int, Interval]]) -> Draw:
             halves = [values[count].half_width or 0.0 for count in counts]
             means = [values[count].mean for count in counts]
             axes.errorbar(counts, means, yerr=halves, fmt="o-", color=colours[label], capsize=3, label=label)
-        _dress(axes, "Reward by number of O-DUs", "O-DUs, cells of 500 m, 200 UEs in all", "reward per O-DU and decision")
+        dress(axes, "Reward by number of O-DUs", "O-DUs, cells of 500 m, 200 UEs in all", "reward per O-DU and decision")
         axes.legend(frameon=False)
 
     return draw
@@ -139,7 +140,7 @@ def curvature(curves: Curves) -> Draw:
                 axes.plot(values, [place] * len(values), "o", color=colours[label], alpha=0.45, markersize=5)
                 _point(axes, mean_interval(values), place + 0.22, colours[label])
             axes.set_yticks(range(len(curves)), list(curves))
-            _dress(axes, title, "lambda_max of the Hessian", "")
+            dress(axes, title, "lambda_max of the Hessian", "")
             axes.set_xscale("log")
 
     return draw
@@ -177,7 +178,7 @@ def _distributions(
             if name in minima:
                 axes.axvline(minima[name], color="#B00020", linewidth=1.3, linestyle="--")
             axes.set_xlim(0, highest or 1)
-            _dress(axes, titles[name], "", "part of frames at or below" if axes is axes_of[0] else "")
+            dress(axes, titles[name], "", "part of frames at or below" if axes is axes_of[0] else "")
         axes_of[-1].legend(frameon=False, fontsize=8.5, loc="lower right")
 
     return draw
@@ -200,7 +201,7 @@ def noise(noisy: Mapping[float, Sequence[Row]], left_out: str) -> Draw:
                 levels, means = [100 * level for level, _ in told], [interval.mean for _, interval in told]
                 halves = [interval.half_width or 0.0 for _, interval in told]
                 axes.errorbar(levels, means, yerr=halves, fmt="o-", capsize=3, color=colours[plain[label]], label=label)
-            _dress(axes, title, "noise in the reports, %", "reward" if axes is axes_of[0] else "")
+            dress(axes, title, "noise in the reports, %", "reward" if axes is axes_of[0] else "")
             axes.legend(frameon=False, fontsize=8.5)
 
     return draw
@@ -214,12 +215,3 @@ def _of(rows: Sequence[Row], label: str) -> Interval | None:
 def _point(axes: Any, interval: Interval | None, place: float, colour: str) -> None:
     if interval:
         axes.errorbar(interval.mean, place, xerr=interval.half_width, fmt="D", color=colour, capsize=4, markersize=6)
-
-
-def _dress(axes: Any, headline: str, x: str, y: str) -> None:
-    axes.set_title(headline, loc="left", fontweight="bold", fontsize=11)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(color="#DDDDDD", linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import grpc
-
-from ric_sim.domain.errors import InvalidInput, RicityError, RicUnreachable
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, outcomes_pb2, outcomes_pb2_grpc
 from services.common.tls import Transport
+from services.manager.ric_answers import answered
 
 CALL_TIMEOUT_S = 3.0
-
-_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
-}
 
 Weights = Mapping[str, frozenset[int]]
 """Delivery weights of the instances of a version that do not drain, by version."""
@@ -50,7 +41,7 @@ class RicVersions:
 
     async def attached(self) -> Attached:
         """Who is there now."""
-        response = await self._answered(self._admin.ListXapps(admin_pb2.ListXappsRequest(), timeout=CALL_TIMEOUT_S))
+        response = await answered(self._target, self._admin.ListXapps(admin_pb2.ListXappsRequest(), timeout=CALL_TIMEOUT_S))
         found: dict[str, dict[str, frozenset[int]]] = {}
         for info in response.xapps:
             if info.state != "draining":
@@ -61,26 +52,19 @@ class RicVersions:
     async def services(self, xapp: str) -> tuple[str, ...]:
         """Keys of the services whose requests the instances of an xApp take."""
         request = admin_pb2.ListSubscriptionsRequest()
-        response = await self._answered(self._admin.ListSubscriptions(request, timeout=CALL_TIMEOUT_S))
+        response = await answered(self._target, self._admin.ListSubscriptions(request, timeout=CALL_TIMEOUT_S))
         ours = [s for s in response.subscriptions if s.kind == "insert" and any(_xapp(i) == xapp for i in s.instances)]
         return tuple(sorted({key for subscription in ours for key in subscription.items}))
 
     async def set_weight(self, xapp: str, version: str, weight: int) -> None:
         """A version's share of the delivery, also for instances that attach later."""
         request = admin_pb2.SetWeightRequest(xapp_name=xapp, xapp_version=version, weight=weight, keep=True)
-        await self._answered(self._admin.SetWeight(request, timeout=CALL_TIMEOUT_S))
+        await answered(self._target, self._admin.SetWeight(request, timeout=CALL_TIMEOUT_S))
 
     async def outcomes(self, xapp: str, after: int) -> outcomes_pb2.ListOutcomesResponse:
         """Closed windows after a cursor."""
         request = outcomes_pb2.ListOutcomesRequest(xapp_name=xapp, after=after)
-        return await self._answered(self._outcomes.ListOutcomes(request, timeout=CALL_TIMEOUT_S))
-
-    async def _answered(self, answer: Any) -> Any:
-        try:
-            return await answer
-        except grpc.aio.AioRpcError as error:
-            kind = _ERRORS.get(error.code(), RicityError)
-            raise kind(f"the RIC at {self._target}: {error.details()}") from error
+        return await answered(self._target, self._outcomes.ListOutcomes(request, timeout=CALL_TIMEOUT_S))
 
 
 def _xapp(label: str) -> str:

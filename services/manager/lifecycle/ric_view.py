@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import grpc
-
-from ric_sim.domain.errors import InvalidInput, RicityError, RicUnreachable
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
 from services.common.tls import Transport
 from services.manager.lifecycle.model import Counts
+from services.manager.ric_answers import answered
 
 CALL_TIMEOUT_S = 3.0
-
-_ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.UNAVAILABLE: RicUnreachable,
-    grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +55,7 @@ class RicAdmin:
 
     async def look(self) -> RicView:
         """Everything attached and counted now."""
-        response = await self._answered(self._stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=CALL_TIMEOUT_S))
+        response = await answered(self._target, self._stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=CALL_TIMEOUT_S))
         return RicView(
             attached=[_attached(info) for info in response.xapps],
             counts={totals.xapp_name: _counts(totals) for totals in response.requests},
@@ -73,14 +64,7 @@ class RicAdmin:
     async def set_weight(self, name: str, version: str, weight: int, *, keep: bool) -> None:
         """Sets a version's share of the delivery; with `keep` also for instances that attach later."""
         request = admin_pb2.SetWeightRequest(xapp_name=name, xapp_version=version, weight=weight, keep=keep)
-        await self._answered(self._stub.SetWeight(request, timeout=CALL_TIMEOUT_S))
-
-    async def _answered(self, answer: Any) -> Any:
-        try:
-            return await answer
-        except grpc.aio.AioRpcError as error:
-            kind = _ERRORS.get(error.code(), RicityError)
-            raise kind(f"the RIC at {self._target}: {error.details()}") from error
+        await answered(self._target, self._stub.SetWeight(request, timeout=CALL_TIMEOUT_S))
 
 
 def _attached(info: admin_pb2.XappInfo) -> Attached:
