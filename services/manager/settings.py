@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.common.rest_guard import RestSettings
 from services.common.tls import is_loopback
 from services.manager.a1_destinations import LOOPBACK, Destinations
+
+
+class PodTemplate(BaseModel):
+    """What the pods of a cluster have in common; `spec` takes any field of a pod's spec but containers and volumes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    spec: dict[str, Any] = {}
 
 
 class ManagerSettings(RestSettings):
@@ -25,7 +35,9 @@ class ManagerSettings(RestSettings):
     )
 
     xapp_folder: Path | None = Field(None, description="Folder of what it knows of xApps; empty: it starts and upgrades none.")
-    driver: Literal["process", "docker"] = Field("process", description="What xApps run as: processes here, or containers.")
+    driver: Literal["process", "docker", "kubernetes"] = Field(
+        "process", description="What xApps run as: processes here, containers, or Deployments of a cluster."
+    )
     xapp_tls_dir: Path | None = Field(None, description="Folder of the xApps' certificates, one folder per xApp name in it.")
     docker_socket: Path = Field(Path("/var/run/docker.sock"), description="Of the Docker engine.")
     docker_project: str = Field("", description="Tells this system's containers apart; of Compose if that started them.")
@@ -34,6 +46,19 @@ class ManagerSettings(RestSettings):
         "", description="Volume with an xApp's certificate, mounted at /tls; {xapp} stands for its name; empty: it has none."
     )
     docker_image: str = Field("ricity:dev", description="Of xApps whose descriptor names a module but no image.")
+    kubernetes_config: Path | None = Field(
+        None, description="kubeconfig of the cluster; empty: the one this process is a pod of."
+    )
+    kubernetes_namespace: str = Field("", description="Where the Deployments go.")
+    kubernetes_release: str = Field("", description="Tells this system's Deployments apart; Helm's release if that started them.")
+    kubernetes_owner: str = Field("", description="Deployment with which those of the xApps are deleted; empty: they stay.")
+    kubernetes_image: str = Field("ricity:dev", description="Of xApps whose descriptor names a module but no image.")
+    kubernetes_certificates: str = Field(
+        "", description="Secret with an xApp's certificate; {xapp} stands for its name; empty: it has none."
+    )
+    kubernetes_pod: PodTemplate = Field(
+        PodTemplate(), description="What every pod has beside: labels, annotations, and fields of its spec, as JSON."
+    )
     ab_folder: Path = Field(Path("runs/ab"), description="Folder of A/B tests and their reports; survives a restart.")
 
     @property

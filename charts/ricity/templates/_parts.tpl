@@ -12,6 +12,8 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
   args      instead of the module: runs nothing by itself
   storage   folder that outlives the pod
   restart   Recreate where two at once would be in each other's way
+  xapp      version of an xApp that attaches to the RIC: the manager may upgrade it
+  cluster   it talks to the cluster's API server, as its own ServiceAccount
 */}}
 {{- define "ricity.parts" -}}
 {{- $root := . -}}
@@ -46,8 +48,8 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
     "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_RIC" $ric "RICITY_DUS" (include "ricity.dus" .)
       "RICITY_FRAMES_PER_S" (.Values.city.framesPerS | toString) "RICITY_OUT" "/runs"))
   "manager" (dict
-    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true "rest" true
-    "env" (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab"))
+    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true "rest" true "cluster" true
+    "env" (merge (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab") (include "ricity.driver" . | fromYaml)))
   "registry" (dict
     "ports" (dict "http" 8090) "storage" "/runs" "identity" true "rest" true
     "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))
@@ -77,6 +79,7 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
   args: {{- $part.args | default list | toYaml | nindent 4 }}
   store: {{ $part.store | default false }}
   rest: {{ $part.rest | default false }}
+  cluster: {{ $part.cluster | default false }}
   identity: {{ $part.identity | default false }}
   storage: {{ $part.storage | default "" | quote }}
   env: {{- mergeOverwrite $part.env (dig "env" dict $given) | toYaml | nindent 4 }}

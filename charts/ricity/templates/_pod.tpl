@@ -1,8 +1,8 @@
-{{/* What every pod of the release has in common. (root, user) */}}
+{{/* What every pod of the release has in common. (root, user, cluster: it talks to the API server) */}}
 {{- define "ricity.podRights" -}}
-automountServiceAccountToken: false
+automountServiceAccountToken: {{ .cluster | default false }}
 enableServiceLinks: false  # Kubernetes would add RICITY_* variables for a release of that name, and parts refuse unknown ones
-serviceAccountName: {{ include "ricity.fullname" .root }}
+serviceAccountName: {{ include "ricity.fullname" .root }}{{ if .cluster }}-manager{{ end }}
 securityContext:
   runAsNonRoot: true
   runAsUser: {{ .user }}

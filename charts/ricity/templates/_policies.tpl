@@ -15,13 +15,13 @@ podSelector: {matchLabels: {{ include "ricity.selector" . | fromYaml | toJson }}
 
 {{/*
 Who calls whom, port by port: the parts' table, and what stands beside it (store, Prometheus, Grafana).
-part -> {ports, calls, clients (people come to its HTTP port), store}
+part -> {ports, calls, clients (people come to its HTTP port), store, cluster}
 */}}
 {{- define "ricity.wiring" -}}
 {{- $all := include "ricity.parts" . | fromYaml -}}
 {{- range $name, $part := $all }}
 {{- $people := or $part.rest (eq $name "console") }}
-{{ $name }}: {{ dict "ports" $part.ports "calls" $part.calls "store" $part.store "clients" $people | toJson }}
+{{ $name }}: {{ dict "ports" $part.ports "calls" $part.calls "store" $part.store "clients" $people "cluster" $part.cluster | toJson }}
 {{- end }}
 {{- if eq (include "ricity.hasOwnStore" .) "yes" }}
 store: {ports: {redis: 6379}, calls: {}}

@@ -65,6 +65,7 @@ tier: {{ ternary "core" .key (empty (or $descriptor.services $descriptor.dus)) }
 identity: true
 replicas: {{ dig "replicas" 1 $given }}
 restart: {{ ternary "RollingUpdate" "Recreate" (hasKey $calls "ric") }}
+xapp: {{ ternary $descriptor.version "" (hasKey $calls "ric") | quote }}
 ports: {{- toYaml $ports | nindent 2 }}
 calls: {{- toYaml $calls | nindent 2 }}
 storage: {{ ternary "/runs" "" (hasKey $ports "grpc") | quote }}
@@ -72,4 +73,28 @@ resources:
   requests: {{- mergeOverwrite (deepCopy $values.defaults.resources.requests) (dig "requests" dict $given) | toYaml | nindent 4 }}
   limits: {{- toYaml $limits | nindent 4 }}
 env: {{- mergeOverwrite $env (dig "env" dict $given) | toYaml | nindent 2 }}
+{{- end }}
+
+{{/* What the manager finds an xApp's Deployment and pods by, if it is one that the manager may upgrade. (root, name, part) */}}
+{{- define "ricity.xappLabels" -}}
+{{- if .part.xapp }}
+ricity.xapp: {{ .name }}
+ricity.version: {{ .part.xapp | replace "+" "_" }}
+ricity.deployment: {{ include "ricity.fullname" .root }}-{{ .name }}
+{{- end }}
+{{- end }}
+
+{{/* How the manager starts xApps: as the chart does. */}}
+{{- define "ricity.driver" -}}
+{{- $security := .Values.security -}}
+{{- $full := include "ricity.fullname" . -}}
+{{- $rights := include "ricity.podRights" (dict "root" . "user" .Values.defaults.runAsUser) | fromYaml -}}
+RICITY_DRIVER: kubernetes
+RICITY_XAPP_FOLDER: /runs/xapps
+RICITY_KUBERNETES_NAMESPACE: {{ .Release.Namespace }}
+RICITY_KUBERNETES_RELEASE: {{ .Release.Name }}
+RICITY_KUBERNETES_OWNER: {{ $full }}-manager
+RICITY_KUBERNETES_IMAGE: {{ include "ricity.image" (dict "root" . "image" "part") | quote }}
+RICITY_KUBERNETES_CERTIFICATES: {{ ternary "" (printf "%s-{xapp}" ($security.identities | default (printf "%s-tls" $full))) $security.insecure | quote }}
+RICITY_KUBERNETES_POD: {{ dict "labels" .Values.defaults.podLabels "annotations" .Values.defaults.podAnnotations "spec" $rights | toJson | quote }}
 {{- end }}

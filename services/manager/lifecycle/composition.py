@@ -17,6 +17,8 @@ from services.common.tasks import end_tasks
 from services.manager.lifecycle.ab_operations import AbOperations
 from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
 from services.manager.lifecycle.driver import Driver
+from services.manager.lifecycle.kubernetes_driver import KubernetesDriver, open_cluster
+from services.manager.lifecycle.kubernetes_manifest import KubernetesPlace
 from services.manager.lifecycle.osc_routes import osc_lifecycle_router
 from services.manager.lifecycle.process_driver import ProcessDriver
 from services.manager.lifecycle.reconciler import Reconciler, settings_of
@@ -95,6 +97,10 @@ def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack
 
     if settings.driver == "process":
         return ProcessDriver(folder.resolve() / "instances", catalogue.version, env)
+    if settings.driver == "kubernetes":
+        in_cluster = KubernetesDriver(_cluster_place(settings), open_cluster(settings.kubernetes_config), catalogue.version, env)
+        stack.push_async_callback(in_cluster.close)
+        return in_cluster
     if not settings.docker_project:
         raise InvalidInput("RICITY_DRIVER=docker needs RICITY_DOCKER_PROJECT: the name that tells this system's containers apart")
     network = settings.docker_network or f"{settings.docker_project}_default"
@@ -105,3 +111,22 @@ def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack
     driver = DockerDriver(place, catalogue.version, env)
     stack.push_async_callback(driver.close)
     return driver
+
+
+def _cluster_place(settings: ManagerSettings) -> KubernetesPlace:
+    if not settings.kubernetes_namespace or not settings.kubernetes_release:
+        raise InvalidInput(
+            "RICITY_DRIVER=kubernetes needs RICITY_KUBERNETES_NAMESPACE and RICITY_KUBERNETES_RELEASE: where the Deployments go, "
+            "and the name that tells this system's apart"
+        )
+    pod = settings.kubernetes_pod
+    return KubernetesPlace(
+        namespace=settings.kubernetes_namespace,
+        release=settings.kubernetes_release,
+        image=settings.kubernetes_image,
+        certificates=settings.kubernetes_certificates,
+        owner=settings.kubernetes_owner,
+        pod_spec=pod.spec,
+        pod_labels=pod.labels,
+        pod_annotations=pod.annotations,
+    )

@@ -20,8 +20,8 @@ ELSEWHERE = {"trainer"}
 """Parts of compose that the chart has in another form: a RayJob."""
 
 SECURITY = {"RICITY_TLS_DIR", "RICITY_TOKENS_FILE", "RICITY_INSECURE", "RICITY_MANAGER_TOKEN_FILE", "RICITY_REST_TLS"}
-DRIVERS = ("RICITY_XAPP_", "RICITY_DRIVER", "RICITY_DOCKER_", "RICITY_AB_FOLDER", "RICITY_MANAGER_URL")
-"""What a manager that drives containers is told; that of the chart leaves replicas to Kubernetes."""
+DRIVERS = ("RICITY_DRIVER", "RICITY_DOCKER_", "RICITY_KUBERNETES_", "RICITY_MANAGER_URL")
+"""What a manager is told of where it runs xApps."""
 
 
 def _default(value):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.unit.charts.rendering import NAMESPACE, VALUE_SETS, environment, of_kind, pods, render
@@ -14,7 +16,7 @@ SINGLE_PORT = 9100
 def test_no_container_has_more_rights_than_it_needs(values):
     for name, pod in pods(render(values)).items():
         spec = pod["spec"]
-        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["automountServiceAccountToken"] is (name == "manager"), name
         assert spec["securityContext"]["runAsNonRoot"] is True, name
         assert spec["securityContext"]["runAsUser"] > 0, name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -42,12 +44,22 @@ def test_every_container_is_bounded_and_looked_after(values):
 
 
 @every_set
-def test_service_account_has_no_token_and_nothing_grants_it_rights(values):
+def test_the_manager_alone_has_rights_in_the_cluster_and_only_over_what_runs_xapps(values):
     objects = render(values)
-    (account,) = (each for each in objects if each["kind"] == "ServiceAccount")
-    assert account["automountServiceAccountToken"] is False
-    assert not of_kind(objects, "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")
-    assert {pod["spec"]["serviceAccountName"] for pod in pods(objects).values()} == {account["metadata"]["name"]}
+    accounts = of_kind(objects, "ServiceAccount")
+    assert {each["automountServiceAccountToken"] for each in accounts.values()} == {False}
+    used = {name: pod["spec"]["serviceAccountName"] for name, pod in pods(objects).items()}
+    managers = {"ricity-manager"} & {used.pop("manager", None)}
+    assert set(used.values()) == {"ricity"}
+    assert not of_kind(objects, "ClusterRole", "ClusterRoleBinding")
+    assert set(of_kind(objects, "Role")) == set(of_kind(objects, "RoleBinding")) == {"manager"} & {*accounts}
+    assert bool(managers) == ("manager" in accounts)
+    for role in of_kind(objects, "Role").values():
+        granted = {(*rule["apiGroups"], *rule["resources"]): set(rule["verbs"]) for rule in role["rules"]}
+        assert set(granted) == {("apps", "deployments"), ("", "pods")}
+        assert set.union(*granted.values()) == {"get", "list", "watch", "create", "patch", "delete"}
+    for binding in of_kind(objects, "RoleBinding").values():
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "ricity-manager", "namespace": NAMESPACE}]
 
 
 @every_set
@@ -162,7 +174,7 @@ def test_the_parts_reach_every_address_they_are_given():
     reach = Reach({})
     for name, pod in pods(render()).items():
         for key, value in environment(pod).items():
-            for word in value.split(",") if "ricity-" in value else ():
+            for word in value.split(",") if re.search(r"ricity-[\w-]+:\d", value) else ():
                 address = word.rpartition("=")[2].rpartition("//")[2].rpartition("@")[2].partition("/")[0]
                 host, _, port = address.partition(":")
                 assert reach.passes(name, host.removeprefix("ricity-"), int(port)), f"{name}: {key}={value}"
@@ -171,13 +183,25 @@ def test_the_parts_reach_every_address_they_are_given():
 def test_a_store_elsewhere_is_reached_by_those_that_have_its_url():
     objects = render(VALUE_SETS["external store"])
     assert "store" not in pods(objects)
-    open_to_it = {
+    assert _may_leave_by(objects, 6380) == {"ric", "auditor", "cli"}
+    assert environment(pods(objects)["ric"])["RICITY_STORE_URL"] == "rediss://db.example:6380/0"
+
+
+def _may_leave_by(objects, port):
+    """Whom the policies let out of the release to an address by a port."""
+    return {
         name
         for name, policy in of_kind(objects, "NetworkPolicy").items()
-        if any("ipBlock" in peer for rule in policy["spec"].get("egress") or () for peer in rule["to"])
+        for rule in policy["spec"].get("egress") or ()
+        if any("ipBlock" in peer for peer in rule["to"]) and port in [each["port"] for each in rule["ports"]]
     }
-    assert open_to_it == {"ric", "auditor", "cli"}
-    assert environment(pods(objects)["ric"])["RICITY_STORE_URL"] == "rediss://db.example:6380/0"
+
+
+def test_the_manager_alone_reaches_the_api_server():
+    assert _may_leave_by(render(), 6443) == _may_leave_by(render(), 443) == {"manager"}
+    moved = {"networkPolicies": {"apiServerCidr": "192.0.2.1/32", "apiServerPorts": [16443]}}
+    assert _may_leave_by(render(moved), 16443) == {"manager"}
+    assert not _may_leave_by(render(moved), 6443)
 
 
 def test_the_dns_of_prometheus_names_every_status_port():
