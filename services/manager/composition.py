@@ -61,7 +61,7 @@ async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterat
         http_port = await stack.enter_async_context(
             serving(app, host=settings.host, port=settings.http_port, **settings.server_options())
         )
-        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: cache.alive)
+        status_port = StatusPort(settings, is_ready=lambda: cache.alive)
         stack.callback(status_port.close)
         yield RunningManager(http_port, status_port.port, failed)
 

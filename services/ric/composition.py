@@ -133,7 +133,7 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         await status.set_ready(ready=True)
-        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: status.ready)
+        status_port = StatusPort(settings, is_ready=lambda: status.ready)
         stack.callback(status_port.close)
         yield RunningRic(grpc_port, status_port.port, city, termination, gate)
         await status.set_ready(ready=False)
