@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
+from redis.exceptions import NoScriptError
 
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
 from ric_sim.store.congestion import Refusal
-from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
 
 T = TypeVar("T")
@@ -25,13 +25,15 @@ class AsyncRedisStore:
     Arguments, errors and resending are as in `RedisStore`.
     """
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
-        self.url = check_url(url)
+    def __init__(
+        self, store: str | StoreAccess, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False
+    ) -> None:
+        access = StoreAccess.of(store)
+        self.url = access.url
         self.namespace = namespace
         self._procedures = StoreProcedures(namespace, congestion_signals=congestion_signals)
-        self._errors = TranslatedErrors(address_of(url))
-        backoff, retries = retry_plan(patience_s)
-        self._client = redis.asyncio.Redis.from_url(url, retry=Retry(backoff, retries), **connection_options())
+        self._errors = TranslatedErrors(access.address)
+        self._client = access.async_client(patience_s=patience_s)
         self._client.response_callbacks.clear()
 
     async def create(self, layout: StoreLayout) -> None:
@@ -111,7 +113,7 @@ class AsyncRedisStore:
         if isinstance(step, ScriptCall):
             try:
                 return await self._client.execute_command(*step.by_hash)
-            except redis.exceptions.NoScriptError:
+            except NoScriptError:
                 return await self._client.execute_command(*step.by_source)
         if isinstance(step, Command):
             return await self._client.execute_command(*step.parts)

@@ -10,13 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
 from redis.exceptions import NoScriptError
 
 from ric_sim.domain.errors import InvalidInput, OutOfRange
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.codec import Reply
-from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.keys import StoreKeys, parameters_key
 from ric_sim.store.scripts import load_script
 
@@ -102,11 +101,11 @@ class NodeParameters:
 class StoredConflicts:
     """Parameters and conflict log of a namespace, for an event loop. Every method raises `StoreUnreachable` if it is away."""
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+    def __init__(self, store: str | StoreAccess, namespace: str, *, patience_s: float = 5.0) -> None:
         self._keys, self._parameters = StoreKeys.of(namespace), parameters_key(namespace)
-        self._errors = TranslatedErrors(address_of(url))
-        backoff, retries = retry_plan(patience_s)
-        self._client = redis.asyncio.Redis.from_url(check_url(url), retry=Retry(backoff, retries), **connection_options())
+        access = StoreAccess.of(store)
+        self._errors = TranslatedErrors(access.address)
+        self._client = access.async_client(patience_s=patience_s)
         self._client.response_callbacks.clear()
 
     async def control(self, control: ParameterControl, *, now_ms: int) -> Verdict:

@@ -1,10 +1,9 @@
-"""What both Redis stores share: how to reach the server, how long to be patient, and what its errors mean to us."""
+"""What all clients of a store share: how long to be patient, and what the server's errors mean to us."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.backoff import ExponentialBackoff
@@ -22,25 +21,6 @@ _UNREACHABLE = (
     exceptions.OutOfMemoryError,
     exceptions.NoPermissionError,
 )
-
-
-def check_url(url: str) -> str:
-    """`url` itself; `InvalidInput` unless it is redis://host:port/db, rediss://... or unix:///path."""
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("redis", "rediss", "unix") and bool(parts.path if parts.scheme == "unix" else parts.hostname)
-        usable = usable and (parts.port is None or parts.port > 0)
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidInput(f"store URL {url!r:.120}: expected redis://host:port/db, rediss://host:port/db or unix:///path")
-    return url
-
-
-def address_of(url: str) -> str:
-    """The URL without user and password, for messages."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def retry_plan(patience_s: float) -> tuple[ExponentialBackoff, int]:

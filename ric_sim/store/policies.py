@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-
-from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.access import StoreAccess
+from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.keys import policies_key
 
 
 class StoredPolicies:
     """One field per policy; the values are the caller's. Every method raises `StoreUnreachable` when the store is away."""
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0) -> None:
+    def __init__(self, store: str | StoreAccess, namespace: str, *, patience_s: float = 5.0) -> None:
         self._key = policies_key(namespace)
-        self._errors = TranslatedErrors(address_of(url))
-        backoff, retries = retry_plan(patience_s)
-        self._client = redis.asyncio.Redis.from_url(check_url(url), retry=Retry(backoff, retries), **connection_options())
+        access = StoreAccess.of(store)
+        self._errors = TranslatedErrors(access.address)
+        self._client = access.async_client(patience_s=patience_s)
 
     async def load(self) -> dict[str, bytes]:
         """All of them by policy id."""

@@ -8,13 +8,13 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import redis
-from redis.retry import Retry
 
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
 from ric_sim.store.congestion import Refusal
-from ric_sim.store.connection import TranslatedErrors, address_of, check_url, connection_options, retry_plan
+from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
 
 T = TypeVar("T")
@@ -28,17 +28,20 @@ class RedisStore:
     miss what the first sending did.
 
     Args:
-        url: redis://host:port/db, rediss://..., or unix:///path.
+        store: its URL, or with a password or certificates from files its `StoreAccess`.
         namespace: 1 to 64 of A-Z a-z 0-9 . _ -; one run of one city.
         patience_s: how long to try to reach the server again; covers a restart of a local one.
         congestion_signals: count refusals, and give snapshots the pressure.
     """
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
-        self.url = check_url(url)
+    def __init__(
+        self, store: str | StoreAccess, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False
+    ) -> None:
+        self._access = StoreAccess.of(store)
+        self.url = self._access.url
         self.namespace = namespace
         self._procedures = StoreProcedures(namespace, congestion_signals=congestion_signals)
-        self._errors = TranslatedErrors(address_of(url))
+        self._errors = TranslatedErrors(self._access.address)
         self._patience_s = patience_s
 
     def create(self, layout: StoreLayout) -> None:
@@ -118,11 +121,8 @@ class RedisStore:
 
     @cached_property
     def _client(self) -> redis.Redis:
-        backoff, retries = retry_plan(self._patience_s)
         # Its pool would cost a commit 10 us more; a connection of its own it makes at once, hence not in __init__.
-        client = redis.Redis.from_url(
-            self.url, retry=Retry(backoff, retries), single_connection_client=True, **connection_options()
-        )
+        client = self._access.client(patience_s=self._patience_s, single_connection=True)
         client.response_callbacks.clear()
         return client
 

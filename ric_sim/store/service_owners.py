@@ -6,18 +6,18 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 
-import redis.asyncio
 import redis.exceptions
 
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.keys import service_owners_key
 
 
 class StoredServiceOwners:
     """One JSON value per namespace; a change that finds the store away is written when the next one comes."""
 
-    def __init__(self, url: str, namespace: str) -> None:
+    def __init__(self, store: str | StoreAccess, namespace: str, *, patience_s: float = 5.0) -> None:
         self._key = service_owners_key(namespace)
-        self._client = redis.asyncio.Redis.from_url(url)
+        self._client = StoreAccess.of(store).async_client(patience_s=patience_s)
         self._writing: asyncio.Task[None] | None = None
 
     async def load(self) -> dict[str, list[str]]:

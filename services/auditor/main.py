@@ -23,7 +23,7 @@ async def main() -> None:
     declare("auditor")
     stop = process.stop_event()
     watch = AuditWatch(settings, log=log)
-    status = StatusPort(host=settings.host, port=settings.status_port, is_ready=watch.done.is_set)
+    status = StatusPort(settings, is_ready=watch.done.is_set)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     watching = asyncio.create_task(watch.run())
     watching.add_done_callback(lambda ended: _report(ended, failed))

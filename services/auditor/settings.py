@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.common.settings import ProcessSettings
+from services.common.settings import StoreSettings
 
 
-class AuditorSettings(ProcessSettings):
+class AuditorSettings(StoreSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
-    store_url: str = Field("redis://127.0.0.1:6379/0", description="Redis-protocol server: redis://host:port/db or unix:///path.")
-    namespace: str = Field("city", description="Namespace in the store.")
     every_s: float = Field(300.0, gt=0, le=86_400, description="From the end of an audit to the next; each reads the whole log.")
     store_patience_s: float = Field(2.0, gt=0, description="How long the store may not answer before an audit is given up.")

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from ric_sim.domain.errors import NotFound, StoreCorrupt, StoreUnreachable
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.audit import AuditReport, audit
 from ric_sim.store.redis_store import RedisStore
 from ric_sim.telemetry import counter, gauge, histogram
@@ -57,7 +58,8 @@ class AuditWatch:
 
     def _audit(self) -> AuditReport:
         settings = self._settings
-        with RedisStore(settings.store_url, settings.namespace, patience_s=settings.store_patience_s) as store:
+        access = StoreAccess(settings.store_url, settings.store_password_file, settings.tls_dir)
+        with RedisStore(access, settings.namespace, patience_s=settings.store_patience_s) as store:
             store.layout()
             return audit(store)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ric_sim.domain.errors import InvalidInput
+from services.cli.connection import connection
 from services.cli.output import JsonOption, emit, report_error, table
 from services.common.errors import EXIT_FAILED
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def audit(
-    store: Annotated[str | None, typer.Option(help="URL of a store, redis://host:port/db or unix:///path.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="URL of a store: redis://host:port/db, redis+sentinel://host:port/service, unix:///path.")
+    ] = None,
     namespace: Annotated[str, typer.Option(help="Namespace in that store.")] = "city",
     run: Annotated[Path | None, typer.Option(help="Folder of a local run, finished or under way.")] = None,
     as_json: JsonOption = False,
@@ -44,7 +47,7 @@ def audit(
         with _store_of_run(run) as (opened, layout):
             report = audit_store(opened, layout)
     else:
-        with RedisStore(store or "", namespace, patience_s=2.0) as opened:
+        with RedisStore(connection().store(store or ""), namespace, patience_s=2.0) as opened:
             opened.layout()
             report = audit_store(opened)
     facts = report.as_dict()
@@ -70,12 +73,14 @@ def _store_of_run(folder: Path) -> Iterator[tuple[RedisStore, StoreLayout]]:
     city = load_scenario(profile=facts["profile"], day=facts["day"], city_file=_path(facts["city"])).city
     layout = StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint)
     try:
-        with RedisStore(facts["store"], facts["namespace"], patience_s=0.2) as live:
+        is_embedded = facts["store"].startswith("unix:")
+        access = facts["store"] if is_embedded else connection().store(facts["store"])
+        with RedisStore(access, facts["namespace"], patience_s=0.2) as live:
             live.layout()
             yield live, layout
             return
     except StoreUnreachable:
-        if not facts["store"].startswith("unix:"):
+        if not is_embedded:
             raise
     with _server_on_copy(paths.store) as url, RedisStore(url, facts["namespace"]) as stored:
         yield stored, layout

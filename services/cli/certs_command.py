@@ -35,7 +35,8 @@ def create(
     out: Annotated[Path, typer.Option("--out", help="Folder of the certificates; made if it is not there.")] = DEFAULT_FOLDER,
     days: Annotated[int, typer.Option("--days", help="How long new certificates are valid, 1 to 3650.")] = 365,
     address: Annotated[
-        list[str] | None, typer.Option("--address", help="Further DNS name or IP address of serving parts; repeat for several.")
+        list[str] | None,
+        typer.Option("--address", help="Further DNS name or IP address of parts that serve, or of one: PART=ADDRESS; repeat."),
     ] = None,
     descriptors: Annotated[
         list[Path] | None, typer.Option("--descriptor", help="xapp.yaml of an xApp that did not come with Ricity; repeat.")
@@ -52,7 +53,7 @@ def create(
 
       ricity certs create
 
-      ricity certs create --out /etc/ricity/certs --days 90 --address ric.example
+      ricity certs create --out /etc/ricity/certs --days 90 --address ric=ric.example
     """
     from services.common.certificates import CertificateAuthority
 

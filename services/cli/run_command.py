@@ -62,7 +62,9 @@ def run(
     signals: SignalsOption = False,
     slicing: SlicingOption = False,
     slicing_weights: SlicingWeightsOption = "none",
-    store: Annotated[str, typer.Option(help="embedded, or redis://host:port/db.", rich_help_panel=_THE_SYSTEM)] = "embedded",
+    store: Annotated[
+        str, typer.Option(help="embedded, or a URL as of `ricity audit`.", rich_help_panel=_THE_SYSTEM)
+    ] = "embedded",
     ric_port: RicPortOption = DEFAULT_RIC_PORT,
     keep: KeepOption = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/<time>-<profile>-<policy>")] = None,
@@ -81,7 +83,8 @@ def run(
 
       ricity run --speed 600 --keep     (then, elsewhere: ricity e2 nodes)
     """
-    from services.cli.local.options import RunOptions
+    from services.cli.connection import connection
+    from services.cli.local.options import EMBEDDED, RunOptions
 
     options = RunOptions(
         out=out or _default_folder(profile, policy),
@@ -93,6 +96,7 @@ def run(
         speed=speed,
         rate=rate,
         store=store,
+        store_password_file=None if store == EMBEDDED else connection().store_password_file,
         city=city,
         flows=flows,
         in_flight=in_flight,

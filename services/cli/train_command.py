@@ -248,7 +248,7 @@ def _door(store: str, namespace: str) -> Callable[[Any], Any]:
         from ric_sim.store.base import StoreLayout
         from ric_sim.store.redis_store import RedisStore
 
-        opened = RedisStore(store, namespace, patience_s=2.0)
+        opened = RedisStore(connection().store(store), namespace, patience_s=2.0)
         opened.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
         return StoreDoor(opened, city)
 

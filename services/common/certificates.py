@@ -4,8 +4,8 @@
     <folder>/scopes.yaml    who may do what (ric_sim.e2.scopes)
     <folder>/<part>/        ca.crt, tls.crt, tls.key; scopes.yaml for those that serve gRPC
 
-Keys are P-256, readable by their owner only. Parts that serve may answer to names of machines; xApps that only call have a
-certificate that no client takes for a server's.
+Keys are P-256, readable by their owner only, or by its group too where the process is not one of ours and runs as another user.
+Who serves answers to its own name and to names of machines; who only calls has a certificate that no client takes for a server's.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ RENEWED_BEFORE_RATIO = 0.25
 
 CLOCK_SKEW = timedelta(minutes=5)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+STATUS_NAME = "ricity-status"
+"""A DNS name in the certificate of all that serve: what finds status ports by their addresses asks for all by this one."""
+
 _CA_FOLDER, _CA_KEY = "ca", "ca.key"
 
 
@@ -47,17 +50,19 @@ class Leaf:
         identity: its URI; its name is the folder's, too.
         serves: it answers calls, under its name and `addresses`.
         addresses: DNS names and IP addresses.
+        is_shared: its process runs as another user, whose group may read the key.
     """
 
     identity: PeerIdentity
     serves: bool = False
     addresses: tuple[str, ...] = ()
+    is_shared: bool = False
 
     @property
     def names(self) -> list[x509.GeneralName]:
         """The subject alternative name: the identity, then what it answers to."""
         uri: list[x509.GeneralName] = [x509.UniformResourceIdentifier(self.identity.uri)]
-        addresses = dict.fromkeys((self.identity.name, *LOCAL_NAMES, *self.addresses)) if self.serves else ()
+        addresses = dict.fromkeys((self.identity.name, STATUS_NAME, *LOCAL_NAMES, *self.addresses)) if self.serves else ()
         return uri + [_general_name(address) for address in addresses]
 
 
@@ -110,9 +115,9 @@ class CertificateAuthority:
         key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._sign(leaf, key, min(self._now + timedelta(days=days), self.not_after))
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        folder.chmod(0o750 if leaf.is_shared else 0o700)
         _write(folder / CA_FILE, self._certificate.public_bytes(Encoding.PEM))
-        _write_key(folder / KEY_FILE, key)
+        _write_key(folder / KEY_FILE, key, mode=0o640 if leaf.is_shared else 0o600)
         _write(folder / CERTIFICATE_FILE, certificate.public_bytes(Encoding.PEM))
         return Issued(folder.name, leaf.identity.uri, certificate.not_valid_after_utc, is_new=True)
 
@@ -227,8 +232,8 @@ def write_all(paths: Iterable[Path], content: bytes) -> None:
             _write(path, content)
 
 
-def _write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+def _write_key(path: Path, key: ec.EllipticCurvePrivateKey, *, mode: int = 0o600) -> None:
+    _write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=mode)
 
 
 def _write(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -1,10 +1,10 @@
-"""In front of a REST interface: a bearer token with a role for everything but health."""
+"""In front of a REST interface: a bearer token with a role, for everything."""
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-HEALTH_PATHS = ("/ric/v1/health/alive", "/ric/v1/health/ready")
 _READING = ("GET", "HEAD", "OPTIONS")
 _BEARER, _BASIC = b'Bearer realm="ricity"', b'Basic realm="ricity", charset="UTF-8"'
 _PROBLEM = b"application/problem+json"
@@ -48,11 +47,10 @@ class RestSettings(ProcessSettings):
         return {"ssl_certfile": str(self.tls_dir / CERTIFICATE_FILE), "ssl_keyfile": str(self.tls_dir / KEY_FILE)}
 
 
-def protect(app: FastAPI, settings: RestSettings, *, log: Any, open_prefixes: Iterable[str] = (), browser: bool = False) -> None:
+def protect(app: FastAPI, settings: RestSettings, *, log: Any, browser: bool = False) -> None:
     """Lets only those in who bring a token of `settings.tokens_file`; viewers read, operators may do everything.
 
     Args:
-        open_prefixes: of further paths that need none; they end in `/`, or are whole paths.
         browser: it is a page: a browser asks its user for the token, as the password of any user name.
     Raises:
         InvalidInput: without a token file, other machines would be let in unasked. MalformedFile: it cannot be used.
@@ -63,19 +61,19 @@ def protect(app: FastAPI, settings: RestSettings, *, log: Any, open_prefixes: It
         )
         return
     book = TokenBook(settings.tokens_file)
-    app.add_middleware(TokenGuard, book=book, open_prefixes=(*HEALTH_PATHS, *open_prefixes), browser=browser, log=log)
+    app.add_middleware(TokenGuard, book=book, browser=browser, log=log)
     _describe(app)
 
 
 class TokenGuard:
     """ASGI middleware; an answer that streams passes through it untouched."""
 
-    def __init__(self, app: Application, *, book: TokenBook, open_prefixes: tuple[str, ...], browser: bool, log: Any) -> None:
-        self._app, self._book, self._open_prefixes, self._log = app, book, open_prefixes, log
+    def __init__(self, app: Application, *, book: TokenBook, browser: bool, log: Any) -> None:
+        self._app, self._book, self._log = app, book, log
         self._challenge = _BASIC if browser else _BEARER
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan" or self._is_open(scope["path"]):
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         try:
@@ -89,9 +87,6 @@ class TokenGuard:
             return
         scope.setdefault("state", {})["token_name"] = holder
         await self._app(scope, receive, send)
-
-    def _is_open(self, path: str) -> bool:
-        return any(path == prefix or (prefix.endswith("/") and path.startswith(prefix)) for prefix in self._open_prefixes)
 
     def _admit(self, scope: Scope) -> str:
         """The name of the token. Raises `Unauthenticated`, `PermissionDenied`."""
@@ -149,11 +144,8 @@ def _describe(app: FastAPI) -> None:
         document.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"token": []}]
         members = {"type": "object", "required": ["type", "title", "status", "detail", "instance"]}
-        for path, operations in document["paths"].items():
+        for operations in document["paths"].values():
             for operation in operations.values():
-                if path in HEALTH_PATHS:
-                    operation["security"] = []
-                    continue
                 for status in (edge_codes(error).http_status for error in (Unauthenticated(""), AccessRefused(""))):
                     content = {_PROBLEM.decode(): {"schema": members}}
                     operation["responses"].setdefault(str(int(status)), {"description": status.phrase, "content": content})

@@ -21,23 +21,33 @@ class Member:
     """A holder of a certificate.
 
     Attributes:
-        serves: it has a gRPC or REST port, so clients must find its name in its certificate.
+        serves: it has a gRPC or REST port or one of its own kind, so clients must find it by its name and addresses.
         scope: what it may do at others' ports.
         decides: others call it over gRPC, so it needs to know all scopes.
+        is_foreign: a program of others, which runs as another user than ours.
+        is_watched: it has a status port, found by its name alone.
     """
 
     identity: PeerIdentity
     scope: ScopeEntry
     serves: bool = False
     decides: bool = False
+    is_foreign: bool = False
+    is_watched: bool = True
 
     @property
     def name(self) -> str:
         return self.identity.name
 
     def leaf(self, addresses: tuple[str, ...] = ()) -> Leaf:
-        """What its certificate says; `addresses` are DNS names and IP addresses beside its own name."""
-        return Leaf(self.identity, serves=self.serves, addresses=addresses if self.serves else ())
+        """What its certificate says.
+
+        Args:
+            addresses: DNS names and IP addresses beside its own name; `part=address` is for that part only.
+        """
+        named = (address.rpartition("=") for address in addresses if self.serves)
+        own = tuple(address for part, _, address in named if part in ("", self.name))
+        return Leaf(self.identity, serves=self.serves or self.is_watched, addresses=own, is_shared=self.is_foreign)
 
 
 class Described(Protocol):
@@ -68,8 +78,11 @@ def platform() -> tuple[Member, ...]:
         _part("manager", serves=True, verbs=[*views, Verb.ADMIN]),
         _part("registry", serves=True),
         _part("console", serves=True, verbs=views),
-        _part("cli", verbs=[*views, Verb.ADMIN, Verb.ATTACH], attach_as=[KPM_WATCH], nodes=[ANY]),
-        _part("trainer", verbs=[Verb.STORE_READ, Verb.STORE_WRITE]),
+        _part("auditor"),
+        _part("cli", is_watched=False, verbs=[*views, Verb.ADMIN, Verb.ATTACH], attach_as=[KPM_WATCH], nodes=[ANY]),
+        _part("trainer", is_watched=False, verbs=[Verb.STORE_READ, Verb.STORE_WRITE]),
+        *(Member(PeerIdentity("part", name), {"verbs": []}, serves=True, is_foreign=True) for name in ("store", "prometheus")),
+        Member(PeerIdentity("part", "grafana"), {"verbs": []}, is_foreign=True, is_watched=False),
     )
 
 
@@ -78,9 +91,9 @@ def xapps_of(descriptor: Described) -> list[Member]:
     return [_xapp(descriptor, key) for key in (descriptor.keys or (None,))]
 
 
-def _part(name: str, *, serves: bool = False, decides: bool = False, **lists: Iterable[str]) -> Member:
+def _part(name: str, *, serves: bool = False, decides: bool = False, is_watched: bool = True, **lists: Iterable[str]) -> Member:
     scope = {key: [str(value) for value in values] for key, values in {"verbs": [], **lists}.items()}
-    return Member(PeerIdentity("part", name), scope, serves=serves, decides=decides)
+    return Member(PeerIdentity("part", name), scope, serves=serves, decides=decides, is_watched=is_watched)
 
 
 def _xapp(descriptor: Described, key: str | None) -> Member:

@@ -36,6 +36,17 @@ class ProcessSettings(BaseSettings):
         return Transport(self.tls_dir, self.insecure)
 
 
+class StoreSettings(ProcessSettings):
+    """Of a process that opens the store itself. `rediss` URLs take the certificates of `tls_dir`."""
+
+    store_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        description="redis://host:port/db, rediss://..., unix:///path or redis+sentinel://host:port,.../service[/db].",
+    )
+    store_password_file: Path | None = Field(None, description="File that holds the store's password, read at each connection.")
+    namespace: str = Field("city", description="Namespace in the store; one per run of a city.")
+
+
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 
 

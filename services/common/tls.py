@@ -44,6 +44,12 @@ class TlsFiles:
         files.check(folder)
         return files
 
+    @staticmethod
+    def stamp(folder: Path) -> tuple[int, ...]:
+        """Changes when a file of the folder does: times of modification, ns; 0 for a file that is missing."""
+        files = (folder / name for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE))
+        return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
+
     def check(self, folder: Path) -> None:
         """As of `read`."""
         from cryptography import x509
@@ -162,12 +168,12 @@ class _RenewedFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._stamp = self._look()
+        self._stamp = TlsFiles.stamp(folder)
         self.first = _configuration(TlsFiles.read(folder))
 
     def if_renewed(self) -> Any:
         """The new configuration, None while the files are as they were. Called from gRPC's threads."""
-        stamp = self._look()
+        stamp = TlsFiles.stamp(self._folder)
         if stamp == self._stamp:
             return None
         try:
@@ -178,10 +184,6 @@ class _RenewedFiles:
         self._stamp = stamp
         structlog.get_logger().info("tls.renewed", folder=str(self._folder))
         return renewed
-
-    def _look(self) -> tuple[int, ...]:
-        files = (self._folder / name for name in (CA_FILE, CERTIFICATE_FILE, KEY_FILE))
-        return tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files)
 
 
 def check_plain(host: str, *, insecure: bool, doing: str) -> None:

@@ -15,6 +15,7 @@ from services.common.rest_guard import protect
 from services.common.rest_server import serving
 from services.common.status_port import StatusPort
 from services.common.tasks import end_tasks
+from services.common.tls_context import MutualTls
 from services.console import parts
 from services.console.faults import FaultWatch
 from services.console.feeds import Feed, HealthFeed, MetricsFeed, RicFeeds, follow
@@ -32,6 +33,7 @@ from services.console.slicing_shape import (
     radio_section,
     slicing_points,
 )
+from services.console.status_source import StatusSource
 from services.console.traffic_shape import NODES_METRICS, RIC_METRICS, ric_section, services_section, traffic_points
 from services.console.web import Page, Streams, make_app
 
@@ -68,11 +70,12 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
             poke.set()
             return reply
 
+        status = StatusSource(MutualTls(settings.tls_dir, serves=False) if settings.tls_dir else None)
         every_s = settings.period_ms / 1000
         quiet = asyncio.Event()
         activities = [
             follow(feed, hub, lambda: find_places(settings), poke if "policies" in feed.sections else quiet)
-            for feed in [*ric.feeds(every_s), *_metrics_feeds(every_s), HealthFeed().feed(), *manager.feeds()]
+            for feed in [*ric.feeds(every_s), *_metrics_feeds(status, every_s), HealthFeed(status).feed(), *manager.feeds()]
         ]
         tasks = [asyncio.create_task(activity) for activity in (*activities, _keep_books(hub, streams, every_s))]
         for task in tasks:
@@ -86,18 +89,18 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
             serving(app, host=settings.host, port=settings.http_port, **settings.server_options())
         )
         stack.callback(hub.close)
-        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: not hub.closed)
+        status_port = StatusPort(settings, is_ready=lambda: not hub.closed)
         stack.callback(status_port.close)
         hub.publish("console", {"connected": True, "read_only": settings.read_only, "period_ms": settings.period_ms})
         yield RunningConsole(http_port, status_port.port, hub, failed)
 
 
-def _metrics_feeds(every_s: float) -> list[Feed]:
+def _metrics_feeds(status: StatusSource, every_s: float) -> list[Feed]:
     return [
-        MetricsFeed(parts.NODES, NODES_METRICS, services_section).feed("services", every_s),
-        MetricsFeed(parts.RIC, RIC_METRICS, ric_section).feed("ric", every_s),
-        MetricsFeed(parts.RADIO, RADIO_METRICS, radio_section).feed("radio", every_s),
-        MetricsFeed(parts.CRITIC, CRITIC_METRICS, critic_section).feed("critic", every_s),
+        MetricsFeed(status, parts.NODES, NODES_METRICS, services_section).feed("services", every_s),
+        MetricsFeed(status, parts.RIC, RIC_METRICS, ric_section).feed("ric", every_s),
+        MetricsFeed(status, parts.RADIO, RADIO_METRICS, radio_section).feed("radio", every_s),
+        MetricsFeed(status, parts.CRITIC, CRITIC_METRICS, critic_section).feed("critic", every_s),
     ]
 
 

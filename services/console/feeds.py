@@ -19,7 +19,7 @@ from services.console.exposition import CounterWindow, Samples
 from services.console.hub import Hub, Section
 from services.console.parts import Places
 from services.console.ric_source import RicSource
-from services.console.status_source import is_ready, metrics_of
+from services.console.status_source import StatusSource
 
 LATEST_CHANGES = 40
 INVENTORY_EVERY_S = 4.0
@@ -147,15 +147,15 @@ class RicFeeds:
 class MetricsFeed:
     """One part's metrics over a sliding window, shaped into one section."""
 
-    def __init__(self, part: str, names: Sequence[str], shape: Shape) -> None:
-        self._part, self._names, self._shape = part, names, shape
+    def __init__(self, source: StatusSource, part: str, names: Sequence[str], shape: Shape) -> None:
+        self._source, self._part, self._names, self._shape = source, part, names, shape
         self._window = CounterWindow(WINDOW_S)
 
     def feed(self, section: str, every_s: float) -> Feed:
         """The feed of `section`."""
 
         async def read(places: Places) -> Sections:
-            values = await metrics_of(self._part, places.status.get(self._part), self._names)
+            values = await self._source.metrics_of(self._part, places.status.get(self._part), self._names)
             self._window.add(time.monotonic(), values)
             return {section: self._shape(Samples(values), self._window.increase(), self._window.span_s)}
 
@@ -165,7 +165,8 @@ class MetricsFeed:
 class HealthFeed:
     """Every known status port: whether it answers and says ready, memory, and cores used since the last look."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: StatusSource) -> None:
+        self._source = source
         self._cpu: dict[str, tuple[float, float]] = {}
 
     def feed(self) -> Feed:
@@ -178,7 +179,9 @@ class HealthFeed:
 
     async def _state(self, part: str, address: str) -> Section:
         try:
-            ready, values = await asyncio.gather(is_ready(part, address), metrics_of(part, address, PROCESS_METRICS))
+            ready, values = await asyncio.gather(
+                self._source.is_ready(part, address), self._source.metrics_of(part, address, PROCESS_METRICS)
+            )
         except RicityError as error:
             return {"name": part, "address": address, "state": "unreachable", "why": str(error)}
         samples, at_s = Samples(values), time.monotonic()

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ric_sim.domain.errors import Overloaded, OversizeMessage, PartUnreachable
+from services.common.rest_limits import limit_bodies
 from services.common.rest_problems import install_problems, problem_answers
 from services.console.hub import Hub
 
@@ -64,6 +65,7 @@ def make_app(page: Page) -> FastAPI:
     """The application, without its guard."""
     app = FastAPI(title="Ricity console", version="1", docs_url=None, redoc_url=None)
     install_problems(app, log=structlog.get_logger())
+    limit_bodies(app)
 
     @app.get("/api/v1/city", responses=problem_answers(503))
     async def city() -> Response:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.common.rest_guard import protect
+from services.common.rest_limits import limit_bodies
 from services.common.rest_problems import install_problems
 from services.common.rest_server import serving
 from services.common.status_port import StatusPort
@@ -26,9 +27,6 @@ from services.manager.conflict_routes import conflict_link, conflict_router
 from services.manager.lifecycle.composition import add_lifecycle
 from services.manager.ric_link import RicLink
 from services.manager.settings import ManagerSettings
-
-OPEN_PATHS = ("/A1-P/v2/healthcheck",)
-"""O-RAN SC's health check, which answers without a token as every other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,11 @@ async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterat
         engine = await stack.enter_async_context(running_ab(settings, failed, operations=operations, log=log))
         app.include_router(ab_router(engine))
         app.include_router(conflict_router(await stack.enter_async_context(conflict_link(settings))))
-        protect(app, settings, log=log, open_prefixes=OPEN_PATHS)
+        protect(app, settings, log=log)
         http_port = await stack.enter_async_context(
             serving(app, host=settings.host, port=settings.http_port, **settings.server_options())
         )
-        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: cache.alive)
+        status_port = StatusPort(settings, is_ready=lambda: cache.alive)
         stack.callback(status_port.close)
         yield RunningManager(http_port, status_port.port, failed)
 
@@ -73,6 +71,7 @@ def make_app(service: PolicyService, *, dialect: str, log: Any) -> FastAPI:
     # The interactive pages load their scripts from elsewhere; the OpenAPI document itself is served.
     app = FastAPI(title="Ricity manager", version="1", docs_url=None, redoc_url=None)
     install_problems(app, log=log)
+    limit_bodies(app)
     app.include_router(osc_router(service) if dialect == "osc" else a1_router(service))
     return app
 

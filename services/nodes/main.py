@@ -36,7 +36,7 @@ async def main() -> None:
     log.info("nodes.starting", flows=len(agent.player.day), **settings.model_dump(mode="json"))
     association = composition.association(agent, settings, log=log)
     recorder = Recorder(agent.player, settings.out)
-    status = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: association.is_up)
+    status = StatusPort(settings, is_ready=lambda: association.is_up)
     serving = asyncio.create_task(association.run())
     recording = asyncio.create_task(_record(recorder, exit_when_done=settings.exit_when_done))
     announcing = asyncio.create_task(_announce(settings, association, status.port))

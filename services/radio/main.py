@@ -55,7 +55,7 @@ async def running_radio(settings: RadioSettings, *, log: Any, plays: bool = True
     grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)
-    port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: status.ready)
+    port = StatusPort(settings, is_ready=lambda: status.ready)
     activities = [network.run(), _record(network, settings.out)] if plays else []
     if settings.ric:
         activities.append(RatioLink(settings.ric, settings.transport, network.shields, log=log).run())

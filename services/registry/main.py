@@ -45,7 +45,7 @@ async def main() -> None:
     bound = _bind(settings.host, settings.rest_port)
     options = {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 5, **settings.server_options()}
     server = _Server(uvicorn.Config(app, **options))
-    status = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: server.started)
+    status = StatusPort(settings, is_ready=lambda: server.started)
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         port = bound.getsockname()[1]

@@ -17,6 +17,7 @@ from ric_sim.domain.errors import InvalidInput, OversizeMessage, RicityError
 from ric_sim.network.policies.learned.weights import SUFFIX
 from services.common.errors import edge_codes
 from services.common.json_text import writable
+from services.common.rest_limits import limit_bodies
 from services.common.rest_methods import allowed_methods
 from services.registry.model import Model, ModelName, ModelVersion, Stage, read_metrics
 from services.registry.registry import Registry
@@ -24,6 +25,9 @@ from services.registry.registry import Registry
 PREFIX = "/registry/v1"
 _MOST_FILES = 32
 _MOST_BYTES = 64 * 2**20
+_MOST_UPLOAD_BYTES = 256 * 2**20
+"""Of all files together: those of eight services are some megabytes."""
+
 _PROBLEM = "application/problem+json"
 
 
@@ -71,6 +75,7 @@ def create_app(registry: Registry) -> FastAPI:
     app.add_exception_handler(RicityError, _typed)
     app.add_exception_handler(RequestValidationError, _unusable)
     app.add_exception_handler(HTTPException, _http)
+    limit_bodies(app, uploads={rf"{PREFIX}/models/[^/]+/versions": _MOST_UPLOAD_BYTES})
     _add_reading(app, registry)
     _add_changes(app, registry)
     return app

@@ -25,6 +25,7 @@ from ric_sim.e2.utilisation import UtilisationGauges
 from ric_sim.network.city import City
 from ric_sim.network.city_file import city_to_json, load_city
 from ric_sim.network.montreal import build_city
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.async_redis_store import AsyncRedisStore
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.conflicts import StoredConflicts
@@ -94,22 +95,22 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
     city = load_city(settings.city_file) if settings.city_file else build_city(settings.profile)
     status = HealthStatus()
     async with contextlib.AsyncExitStack() as stack:
-        store = AsyncRedisStore(
-            settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S, congestion_signals=settings.congestion_signals
-        )
+        location = StoreAccess(settings.store_url, settings.store_password_file, settings.tls_dir)
+        signals = settings.congestion_signals
+        store = AsyncRedisStore(location, settings.namespace, patience_s=CALL_PATIENCE_S, congestion_signals=signals)
         await stack.enter_async_context(store)
         await _create(store, city, patience_s=settings.store_patience_s)
-        owners = StoredServiceOwners(settings.store_url, settings.namespace)
+        owners = StoredServiceOwners(location, settings.namespace)
         stack.push_async_callback(owners.aclose)
         gate = StoreGate(store)
         termination = Termination(city, gate, ric_id=str(RIC_ID), absent_grace_s=settings.absent_grace_ms / 1000, owners=owners)
         if settings.preemption:
             termination.allow_preemption(service_priorities(city.services))
         termination.restore_owners(await owners.load())
-        policies = StoredPolicies(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        policies = StoredPolicies(location, settings.namespace, patience_s=CALL_PATIENCE_S)
         stack.push_async_callback(policies.aclose)
         await termination.policies.restore(policies)
-        conflicts = StoredConflicts(settings.store_url, settings.namespace, patience_s=CALL_PATIENCE_S)
+        conflicts = StoredConflicts(location, settings.namespace, patience_s=CALL_PATIENCE_S)
         stack.push_async_callback(conflicts.aclose)
         guard = ConflictGuard(conflicts, _names(termination), settings.control_priorities)
         await guard.restore()
@@ -133,7 +134,7 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)
         await status.set_ready(ready=True)
-        status_port = StatusPort(host=settings.host, port=settings.status_port, is_ready=lambda: status.ready)
+        status_port = StatusPort(settings, is_ready=lambda: status.ready)
         stack.callback(status_port.close)
         yield RunningRic(grpc_port, status_port.port, city, termination, gate)
         await status.set_ready(ready=False)

@@ -6,15 +6,13 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.common.settings import ProcessSettings
+from services.common.settings import StoreSettings
 
 
-class RicSettings(ProcessSettings):
+class RicSettings(StoreSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
     grpc_port: int = Field(50051, ge=0, le=65535, description="Port of all gRPC services; 0 takes a free one.")
-    store_url: str = Field("redis://127.0.0.1:6379/0", description="Redis-protocol server: redis://host:port/db or unix:///path.")
-    namespace: str = Field("city", description="Namespace in the store; one per run of a city.")
     profile: str = Field("paper", description="Built-in city profile; not used with a city file.")
     city_file: Path | None = Field(None, description="A city of your own, docs/city.md.")
     absent_grace_ms: int = Field(5_000, ge=0, description="How long requests wait for an xApp whose last instance has gone.")

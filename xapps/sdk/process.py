@@ -45,7 +45,7 @@ async def serve(settings: XappSettings, instance: XappInstance, agents: Agents) 
     log.info("xapp.starting", **settings.model_dump(mode="json"))
     stop = process.stop_event()
     runtime = XappRuntime(settings, instance, agents, log=log)
-    status = StatusPort(host=settings.host, port=settings.status_port, is_ready=runtime.attached.is_set)
+    status = StatusPort(settings, is_ready=runtime.attached.is_set)
     announcing = asyncio.create_task(_announce(settings, instance, runtime, status.port))
     try:
         await runtime.run(stop)

@@ -89,7 +89,7 @@ def run_standalone(
         declare(component)
         log.info("xapp.starting", **settings.model_dump(mode="json"))
         life = ProcessLife(log, process.stop_event())
-        status = StatusPort(host=settings.host, port=settings.status_port, is_ready=life.ready.is_set)
+        status = StatusPort(settings, is_ready=life.ready.is_set)
         announcing = asyncio.create_task(_announce(settings, life, status.port))
         try:
             await serve(settings, life)

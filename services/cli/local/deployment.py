@@ -37,6 +37,9 @@ class Deployment:
             "RICITY_GRPC_PORT": str(self._ric_port),
             "RICITY_STORE_URL": self.store_url,
             "RICITY_NAMESPACE": self.namespace,
+            **_given(
+                "RICITY_STORE_PASSWORD_FILE", self._options.store_password_file and self._options.store_password_file.resolve()
+            ),
             **_given("RICITY_PREEMPTION", self._options.preempt or None),
             **_given("RICITY_CONGESTION_SIGNALS", self._options.signals or None),
         }

@@ -25,6 +25,7 @@ class RunOptions:
         speed: `max`, or emulated seconds per second of wall time as a number.
         rate: requests per second of wall time instead of the day's own clock.
         store: `embedded` or the URL of a Redis-protocol server.
+        store_password_file: holds the password of a store by URL.
         city, flows: files that take the place of the built-in city and day.
         in_flight: most requests outstanding at speed `max`.
         replans: plans an xApp makes again after an aborted commit.
@@ -47,6 +48,7 @@ class RunOptions:
     speed: str = SPEED_MAX
     rate: float | None = None
     store: str = EMBEDDED
+    store_password_file: Path | None = None
     city: Path | None = None
     flows: Path | None = None
     in_flight: int = 6

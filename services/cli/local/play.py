@@ -18,6 +18,7 @@ from ric_sim.domain.reservation import Change
 from ric_sim.network.policies import POLICIES
 from ric_sim.network.scenario import Scenario, load_scenario
 from ric_sim.network.traffic import DAY_MS, Day, selection
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.embedded import EmbeddedServer
 from ric_sim.store.redis_store import RedisStore
 from services.cli.local.child import ChildState
@@ -162,13 +163,16 @@ class LocalRun:
         """URL and namespace of the store; starts the embedded one."""
         if self._options.store != EMBEDDED:
             namespace = re.sub(r"[^A-Za-z0-9._-]", "-", self._options.out.resolve().name)[-64:]
-            _check_unused(self._options.store, namespace)
+            _check_unused(self._access(self._options.store), namespace)
             return self._options.store, namespace
         server = EmbeddedServer(self._folder.store)
         self._stack.callback(server.close)
         self._supervisor.start(store_process(server))
         self._supervisor.wait_ready(STORE)
         return server.url, NAMESPACE
+
+    def _access(self, url: str) -> StoreAccess:
+        return StoreAccess(url, self._options.store_password_file)
 
     def _wait_for_planners(self) -> None:
         """A line says so when it takes long: only the first run on a machine compiles, later ones load."""
@@ -230,7 +234,7 @@ class LocalRun:
         ledger = read_ledger(self._folder.ledger)
         scenario = self._scenario
         day = selection(scenario.day, scenario.day.name, np.arange(len(ledger.service)))
-        with RedisStore(self._deployment.store_url, self._deployment.namespace) as store:
+        with RedisStore(self._access(self._deployment.store_url), self._deployment.namespace) as store:
             findings, changes = examine_store(store, scenario.city, day, ledger)
         facts = self._facts(nodes["began_unix_s"], interrupted=interrupted, killed=killed)
         played = PlayedDay(scenario.city.services, ledger)
@@ -250,9 +254,9 @@ class LocalRun:
         )
 
 
-def _check_unused(url: str, namespace: str) -> None:
+def _check_unused(access: StoreAccess, namespace: str) -> None:
     """`InvalidInput` if another run's data is there, `StoreUnreachable` if nothing answers."""
-    with RedisStore(url, namespace, patience_s=2.0) as store:
+    with RedisStore(access, namespace, patience_s=2.0) as store:
         try:
             store.layout()
         except NotFound:

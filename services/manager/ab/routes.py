@@ -79,7 +79,7 @@ class Tests(BaseModel):
 
 def ab_router(engine: AbEngine) -> APIRouter:
     """The routes."""
-    refusals = problem_answers(400, 404, 503)
+    refusals = problem_answers(400, 404, 413, 503)
     router = APIRouter(prefix="/v1/ab", tags=["A/B tests"], responses=refusals, dependencies=[Depends(whole_text)])
 
     @router.post("", status_code=HTTPStatus.CREATED, responses=problem_answers(409))

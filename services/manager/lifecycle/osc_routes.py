@@ -74,7 +74,7 @@ class ConfigBody(_Body):
 
 def osc_lifecycle_router(service: Lifecycle, registrations: Registrations) -> APIRouter:
     """The routes."""
-    refusals = problem_answers(400, 404, 409, 429, 503)
+    refusals = problem_answers(400, 404, 409, 413, 429, 503)
     router = APIRouter(prefix="/ric/v1", tags=["O-RAN SC"], responses=refusals, dependencies=[Depends(whole_text)])
     _add_health(router, service)
     _add_registration(router, registrations)

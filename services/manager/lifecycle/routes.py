@@ -37,7 +37,7 @@ _DESCRIPTOR = {"requestBody": {"required": True, "content": {"application/json":
 def lifecycle_router(service: Lifecycle) -> APIRouter:
     """The routes."""
     router = APIRouter(
-        prefix="/v1", tags=["xApps"], responses=problem_answers(400, 404, 409, 503), dependencies=[Depends(whole_text)]
+        prefix="/v1", tags=["xApps"], responses=problem_answers(400, 404, 409, 413, 503), dependencies=[Depends(whole_text)]
     )
     _add_xapps(router, service)
     _add_changes(router, service)

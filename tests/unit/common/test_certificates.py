@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ric_sim.domain.errors import CertificateUnusable, MalformedFile, OutOfRange
 from ric_sim.e2.scopes import PeerIdentity
-from services.common.certificates import CertificateAuthority, Leaf, issued_in
+from services.common.certificates import STATUS_NAME, CertificateAuthority, Leaf, issued_in
 from services.common.tls import TlsFiles, is_loopback
 
 RIC = Leaf(PeerIdentity("part", "ric"), serves=True)
@@ -37,7 +37,7 @@ def test_a_server_is_found_by_its_name_and_a_mere_client_is_no_server(folder):
     authority.ensure(XAPP)
     ric, xapp = certificate_in(folder / "ric"), certificate_in(folder / "routing-video")
     names = ric.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["ric", "localhost"]
+    assert names.get_values_for_type(x509.DNSName) == ["ric", STATUS_NAME, "localhost"]
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["ricity://part/ric"]
     assert ExtendedKeyUsageOID.SERVER_AUTH in uses(ric)
     assert uses(xapp) == {ExtendedKeyUsageOID.CLIENT_AUTH}
@@ -48,6 +48,12 @@ def test_keys_are_their_owners_alone(folder):
     for path in folder.rglob("*.key"):
         assert path.stat().st_mode & 0o777 == 0o600, path
         assert path.parent.stat().st_mode & 0o777 == 0o700, path
+
+
+def test_a_key_for_another_user_is_its_groups_too_and_nobody_elses(folder):
+    CertificateAuthority(folder).ensure(Leaf(PeerIdentity("part", "store"), serves=True, is_shared=True))
+    assert (folder / "store").stat().st_mode & 0o777 == 0o750
+    assert (folder / "store" / "tls.key").stat().st_mode & 0o777 == 0o640
 
 
 def test_what_is_sound_is_kept(folder):

@@ -4,7 +4,7 @@ import pytest
 from redis import exceptions
 
 from ric_sim.domain.errors import InvalidInput, RicityError, StoreCorrupt, StoreUnreachable
-from ric_sim.store.connection import TranslatedErrors, address_of, check_url, retry_plan
+from ric_sim.store.connection import TranslatedErrors, retry_plan
 
 LIBRARY_ERRORS = [
     error for _, error in inspect.getmembers(exceptions, inspect.isclass) if issubclass(error, exceptions.RedisError)
@@ -50,23 +50,6 @@ def test_other_exceptions_pass_and_so_does_success():
         raise KeyError("ours to see")
     with TranslatedErrors("x"):
         pass
-
-
-@pytest.mark.parametrize(
-    "url", ["redis://localhost", "redis://u:p@[::1]:6379/2", "rediss://store.lab:6380/0", "unix:///run/s.sock"]
-)
-def test_urls_of_stores_pass(url):
-    assert check_url(url) == url
-
-
-@pytest.mark.parametrize("url", ["localhost:6379", "redis://", "unix://", "unix://relative", "redis://h:99999", "redis://[", ""])
-def test_other_urls_do_not(url):
-    with pytest.raises(InvalidInput):
-        check_url(url)
-
-
-def test_an_address_shows_no_credentials():
-    assert address_of("redis://user:p@ss@host:6379/2") == "redis://host:6379/2"
 
 
 @pytest.mark.parametrize("patience_s", [0.0, 0.05, 1.0, 5.0, 30.0])
