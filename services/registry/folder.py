@@ -23,8 +23,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ric_sim.domain.errors import RegistryCorrupt, RegistryUnavailable
+from ric_sim.domain.weight_file import SUFFIX
 from ric_sim.network.policies.learned import Weights, save_weights
-from ric_sim.network.policies.learned.weights import SUFFIX
 from services.registry.model import SERVED, Model, ModelName, ModelVersion
 
 FORMAT = 1

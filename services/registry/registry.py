@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ric_sim.domain.errors import InvalidInput, NotFound, RicityError, WeightsCorrupt
+from ric_sim.domain.weight_file import SUFFIX
 from ric_sim.network.episodes.space import FEATURE_VERSION
 from ric_sim.network.policies.learned import Weights, load_weights
-from ric_sim.network.policies.learned.weights import SUFFIX
 from services.registry.folder import Models, RegistryFolder
 from services.registry.model import SERVED, Model, ModelFile, ModelName, ModelVersion, Stage, content_digest
 

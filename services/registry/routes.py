@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ric_sim.domain.errors import InvalidInput, OversizeMessage, RicityError
-from ric_sim.network.policies.learned.weights import SUFFIX
+from ric_sim.domain.weight_file import SUFFIX
 from services.common.errors import edge_codes
 from services.common.json_text import writable
 from services.common.rest_methods import allowed_methods
