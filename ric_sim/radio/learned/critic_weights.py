@@ -60,3 +60,8 @@ class CriticNetworks:
     @property
     def sha256(self) -> str:
         return CRITIC_WEIGHTS.digest(self.spec, self.tensors)
+
+
+def encode_networks(networks: CriticNetworks) -> bytes:
+    """The bytes of verified networks; errors as `WeightKind.encode`."""
+    return CRITIC_WEIGHTS.encode(networks.spec, networks.tensors)
