@@ -65,16 +65,17 @@ def loop(
     from ric_sim.domain.errors import InvalidInput
     from ric_sim.envs.trial import TrialRules, Verdict
     from ric_sim.network.profiles import PROFILES
-    from services.registry.model import ModelName
+    from services.registry.model import Kind, ModelName
 
     if (candidate is None) == (not train):
         raise InvalidInput("name the candidate: either --candidate DIR or --train")
-    if ModelName.parse(name).service:
-        raise InvalidInput(f"--name {name}: one agent cannot be judged alone; name the team, e.g. routing-amarl")
+    called = ModelName.parse(name)
+    if called.kind is not Kind.ROUTING or called.agent:
+        raise InvalidInput(f"--name {name}: in-process, whole teams that route are judged; name one, e.g. routing-amarl")
     profiles = chosen("profile", profile, PROFILES)
     rules = TrialRules(alpha=alpha, guard_ratio=guard / 100, max_requests=max_requests)
     folder = out or Path("runs") / f"loop-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    source = candidate or _train(ModelName.parse(name).algorithm, config, seed, steps, folder / "train")
+    source = candidate or _train(called.variant, config, seed, steps, folder / "train")
     opened = open_registry(registry)
     version = publish_run(opened, name, source).version
     against = _judged_against(opened, name)
@@ -142,7 +143,7 @@ def _policy(name: str, folder: Path | None) -> BuildPolicy:
     from ric_sim.network.policies.learned import load_policy
     from services.registry.model import ModelName
 
-    algorithm = ModelName.parse(name).algorithm
+    algorithm = ModelName.parse(name).variant
     return lambda city: load_policy(name, city, algorithm, folder=folder)
 
 

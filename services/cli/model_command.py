@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 DEFAULT_REGISTRY = Path("runs/registry")
 GOS_METRIC = "gos_validation"
+_RUN_METRICS = (GOS_METRIC, "reward", "satisfied", "all3")
 RegistryOption = Annotated[
     Path, typer.Option("--registry", envvar="RICITY_REGISTRY", help="Folder of the registry; made by the first publication.")
 ]
-NameArgument = Annotated[str, typer.Argument(help="routing-amarl or routing-sarl (all agents), routing-amarl-video (one), ...")]
+NameArgument = Annotated[
+    str, typer.Argument(help="routing-amarl (a team), routing-amarl-video (one agent), slicing-ta-sam, critic-live")
+]
 VersionArgument = Annotated[int, typer.Argument(min=1, help="As `ricity model show NAME` lists them.")]
 
 app = typer.Typer(no_args_is_help=True)
@@ -99,6 +102,8 @@ def publish(
       ricity model publish routing-amarl runs/amarl-1
 
       ricity model publish routing-amarl-video runs/amarl-1/weights/amarl/video.safetensors --metric gos=0.991
+
+      ricity model publish slicing-ta-sam runs/slicing-1
     """
     from services.registry.model import read_metrics
 
@@ -219,13 +224,13 @@ def version_fields(version: ModelVersion) -> dict[str, Any]:
 
 
 def _of_run(result: Path) -> dict[str, float]:
-    """The validation of a finished run; nothing of another kind of folder or of a run that was cut off."""
+    """What a finished run says of its quality; nothing of another kind of folder or of a run that was cut off."""
     try:
         facts = json.loads(result.read_text())
     except (OSError, ValueError):
         return {}
-    found = facts.get(GOS_METRIC) if isinstance(facts, dict) else None
-    return {GOS_METRIC: float(found)} if isinstance(found, int | float) else {}
+    known = facts if isinstance(facts, dict) else {}
+    return {key: float(known[key]) for key in _RUN_METRICS if isinstance(known.get(key), int | float)}
 
 
 def _changed(name: str, version: ModelVersion, *, as_json: bool) -> None:

@@ -3,7 +3,7 @@
 index.json                                        the truth: all models and versions; replaced as a whole
 lock                                              held by who changes something; the kernel frees it when its holder dies
 blobs/<sha256>.safetensors                        agents by the digest of their content
-versions/<model>/<version>/<algorithm>/<service>.safetensors   links to the blobs; a folder for `--weights`
+versions/<model>/<version>/...                    links to the blobs, named as xApps look for them (`ModelName.folder`)
 production/<model>, canary/<model>                links to a folder of `versions`, replaced as a whole
 
 A change writes what it needs first, then the index, then the links. Killed before the index, nothing has happened and what
@@ -23,9 +23,9 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ric_sim.domain.errors import RegistryCorrupt, RegistryUnavailable
-from ric_sim.network.policies.learned import Weights, save_weights
-from ric_sim.network.policies.learned.weights import SUFFIX
+from ric_sim.domain.weight_file import SUFFIX, write_whole
 from services.registry.model import SERVED, Model, ModelName, ModelVersion
+from services.registry.weights import AgentWeights
 
 FORMAT = 1
 """Of the index."""
@@ -131,27 +131,27 @@ class RegistryFolder:
         """Whether a link leads to that version."""
         return link.is_symlink() and os.readlink(link) == self._target(model, version)
 
-    def keep_blob(self, weights: Weights) -> int:
-        """Writes weights under their digest, which mends a file that was damaged; their size in bytes."""
+    def keep_blob(self, weights: AgentWeights) -> None:
+        """Writes weights under their digest, which mends a file that was damaged."""
         path = self.blob(weights.sha256)
-        save_weights(path, weights)
+        write_whole(path, weights.content)
         _sync_file(path)
-        return path.stat().st_size
 
     def is_built(self, model: str, version: ModelVersion) -> bool:
         """Whether the folder of a version leads to each of its files."""
-        place = self.view(model, version.version) / ModelName.parse(model).algorithm
-        return all((place / f"{file.service}{SUFFIX}").resolve() == self.blob(file.sha256).resolve() for file in version.files)
+        place = self.view(model, version.version) / ModelName.parse(model).folder
+        return all((place / f"{file.agent}{SUFFIX}").resolve() == self.blob(file.sha256).resolve() for file in version.files)
 
     def build_view(self, model: str, version: ModelVersion) -> None:
         """The folder of a version, in the place of what an interrupted change may have left there."""
-        view, algorithm = self.view(model, version.version), ModelName.parse(model).algorithm
+        view, inner = self.view(model, version.version), ModelName.parse(model).folder
         part = view.with_name(f"{view.name}.part")
         for left in (part, view):
             shutil.rmtree(left, ignore_errors=True)
-        (part / algorithm).mkdir(parents=True)
+        (part / inner).mkdir(parents=True)
+        to_root = Path(*[".."] * (4 if inner else 3))
         for file in version.files:
-            (part / algorithm / f"{file.service}{SUFFIX}").symlink_to(f"../../../../blobs/{file.sha256}{SUFFIX}")
+            (part / inner / f"{file.agent}{SUFFIX}").symlink_to(to_root / "blobs" / f"{file.sha256}{SUFFIX}")
         part.replace(view)
 
     def _target(self, model: str, version: int) -> str:

@@ -8,13 +8,26 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AliasChoices, Field
 
 from ric_sim.domain.errors import InvalidInput, NotFound, StageRefused
 from ric_sim.network.policies.learned import ALGORITHMS, Lineage
 from ric_sim.network.policies.learned.weights import ALL_SERVICES
 from ric_sim.network.services_catalogue import SERVICES
 
-_NAME = re.compile(rf"routing-({'|'.join(ALGORITHMS)})(?:-([a-z][a-z0-9-]{{0,31}}))?")
+_KEY = "[a-z][a-z0-9-]{0,31}"
+_ROUTING = re.compile(rf"routing-({'|'.join(ALGORITHMS)})(?:-({_KEY}))?")
+_SLICING_OR_CRITIC = re.compile(rf"(slicing|critic)-({_KEY})")
+
+
+class Kind(StrEnum):
+    """Whose decisions a model makes, or, of a critic, who teaches them."""
+
+    ROUTING = "routing"
+    SLICING = "slicing"
+    CRITIC = "critic"
 
 
 class Stage(StrEnum):
@@ -56,40 +69,56 @@ def read_metrics(words: Sequence[str]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """`routing-<algorithm>`, the agents of all services as one version, or `routing-<algorithm>-<service>`, one agent.
+    """What a name says.
+
+    `routing-<algorithm>`, the agents of all services as one version, or `routing-<algorithm>-<service>`, one agent;
+    `slicing-<variant>`, the actors of all O-DUs; `critic-<name>`, a critic and the actors it teaches.
 
     Attributes:
-        service: key of the one service; empty for all.
+        variant: the algorithm, the variant, or the critic's name.
+        agent: key of the one service; empty for all.
     """
 
     text: str
-    algorithm: str
-    service: str
+    kind: Kind
+    variant: str
+    agent: str = ""
 
     @classmethod
     def parse(cls, text: str) -> ModelName:
         """Raises `InvalidInput` for a name of another form."""
-        found = _NAME.fullmatch(text)
-        if not found:
-            raise InvalidInput(
-                f"model name {text[:80]!r}: expected routing-<algorithm> or routing-<algorithm>-<service>, "
-                f"with an algorithm of {', '.join(ALGORITHMS)}"
-            )
-        return cls(text, found[1], found[2] or "")
+        if found := _ROUTING.fullmatch(text):
+            return cls(text, Kind.ROUTING, found[1], found[2] or "")
+        if found := _SLICING_OR_CRITIC.fullmatch(text):
+            return cls(text, Kind(found[1]), found[2])
+        raise InvalidInput(
+            f"model name {text[:80]!r}: expected routing-<algorithm>, routing-<algorithm>-<service>, slicing-<variant> or "
+            f"critic-<name>, with an algorithm of {', '.join(ALGORITHMS)}"
+        )
+
+    @property
+    def folder(self) -> str:
+        """Where in a version's folder its files are: where xApps look for them. Empty for the folder itself."""
+        return self.variant if self.kind is Kind.ROUTING else ""
 
     @property
     def required(self) -> tuple[str, ...]:
-        """Services whose files a version must have; a team may bring more."""
-        if self.service:
-            return (self.service,)
-        return (ALL_SERVICES,) if self.algorithm == "sarl" else tuple(spec.key for spec in SERVICES)
+        """Agents of routing whose files a version must have; a team may bring more. Others say in their files who they are."""
+        if self.agent or self.kind is not Kind.ROUTING:
+            return (self.agent,) if self.agent else ()
+        return (ALL_SERVICES,) if self.variant == "sarl" else tuple(spec.key for spec in SERVICES)
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One agent of a version; `sha256` is that of its spec and tensors, the one running xApps tell in their metrics."""
+    """One agent of a version.
 
-    service: str
+    Attributes:
+        agent: the service it routes, the O-DU it decides for (`du_0`), or `critic`. Older indexes call it `service`.
+        sha256: of its spec and tensors, the one running xApps tell in their metrics.
+    """
+
+    agent: Annotated[str, Field(validation_alias=AliasChoices("agent", "service"))]
     sha256: str
     size_bytes: int
     lineage: Lineage = field(default_factory=Lineage)
@@ -101,13 +130,14 @@ class ModelVersion:
 
     Attributes:
         version: 1, 2, ... by model.
-        sha256: over services and digests of all files.
+        sha256: over agents and digests of all files.
         created: UTC, ISO 8601.
         feature_version: of the observations the agents take.
-        files: by service.
+        files: by agent.
         metrics: what is known of its quality, e.g. `gos_validation`.
         parent: the version it comes after; None, the first.
         collected: its files have been dropped; publishing the same content brings them back.
+        fits: what the network of its xApps must be like, by name; empty where its weights fit every network.
     """
 
     version: int
@@ -119,6 +149,7 @@ class ModelVersion:
     metrics: dict[str, float] = field(default_factory=dict)
     parent: int | None = None
     collected: bool = False
+    fits: dict[str, int | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -191,11 +222,19 @@ class Model:
         return replace(changed, served=self.served[:-1])
 
     def _check_cover(self, chosen: ModelVersion, before: ModelVersion | None) -> None:
-        missing = {file.service for file in before.files} - {file.service for file in chosen.files} if before else set()
+        """That the xApps which production serves can go on with it."""
+        if before is None:
+            return
+        missing = {file.agent for file in before.files} - {file.agent for file in chosen.files}
         if missing:
             raise StageRefused(
-                f"{self.name} version {chosen.version} has no agent for {', '.join(sorted(missing))}, which production routes: "
+                f"{self.name} version {chosen.version} has no agent for {', '.join(sorted(missing))}, which production serves: "
                 "publish a team that has"
+            )
+        if chosen.fits != before.fits:
+            raise StageRefused(
+                f"{self.name} version {chosen.version} is for {chosen.fits}, the xApps that production serves for {before.fits}: "
+                "publish it under another name"
             )
 
     def _refusal(self, chosen: ModelVersion, stage: Stage) -> str:
@@ -206,5 +245,5 @@ class Model:
 
 
 def content_digest(files: tuple[ModelFile, ...]) -> str:
-    """sha256, in hex, over the services and digests of files, whatever their order."""
-    return hashlib.sha256(json.dumps(sorted((file.service, file.sha256) for file in files)).encode()).hexdigest()
+    """sha256, in hex, over the agents and digests of files, whatever their order."""
+    return hashlib.sha256(json.dumps(sorted((file.agent, file.sha256) for file in files)).encode()).hexdigest()

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ric_sim.domain.errors import InvalidInput, NotFound, RicityError, WeightsCorrupt
-from ric_sim.network.episodes.space import FEATURE_VERSION
-from ric_sim.network.policies.learned import Weights, load_weights
-from ric_sim.network.policies.learned.weights import SUFFIX
+from ric_sim.domain.errors import InvalidInput, NotFound, RicityError
 from services.registry.folder import Models, RegistryFolder
 from services.registry.model import SERVED, Model, ModelFile, ModelName, ModelVersion, Stage, content_digest
+from services.registry.weights import feature_version, read_blob, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +81,21 @@ class Registry:
         known = {str(key): float(value) for key, value in (metrics or {}).items()}
         if unusable := [key for key, value in known.items() if not math.isfinite(value)]:
             raise InvalidInput(f"metrics {', '.join(unusable)}: expected finite numbers")
-        agents = _load_agents(called, source)
+        agents = read_source(called, source)
         with self._folder.locked(create=True) as models:
             model = models.get(name, Model(name))
             files = tuple(
-                ModelFile(service, weights.sha256, self._folder.keep_blob(weights), weights.spec.lineage)
-                for service, weights in sorted(agents.items())
+                ModelFile(agent, weights.sha256, len(weights.content), weights.lineage)
+                for agent, weights in sorted(agents.items())
             )
+            for weights in agents.values():
+                self._folder.keep_blob(weights)
             before = model.with_content(content_digest(files))
             if before is not None:
                 return self._published_again(models, model, before)
             if parent is not None:
                 model.version(parent)
-            version = _new_version(model, files, known, parent)
+            version = _new_version(model, files, known, parent, fits=next(iter(agents.values())).fits)
             self._folder.build_view(name, version)
             self._folder.commit({**models, name: model.put(version)})
             return Published(version, created=True)
@@ -140,17 +140,23 @@ class Registry:
         models = self.models()
         return [*self._damaged_files(models), *self._wrong_links(models)]
 
-    def collect(self, *, keep_retired: int | None = None) -> Swept:
+    def collect(self, *, keep_retired: int | None = None, only: str = "") -> Swept:
         """Removes what no version refers to.
 
         Args:
+            only: the one model whose retired versions are meant; empty, all.
             keep_retired: of each model, drop the files of retired versions but the newest so many; those a rollback could
                 still reach are always kept. None drops none.
+        Raises:
+            InvalidInput: `keep_retired` is negative. NotFound: there is no model `only`.
         """
         if keep_retired is not None and keep_retired < 0:
             raise InvalidInput(f"keep_retired {keep_retired}: expected 0 or more")
         with self._folder.locked() as models:
-            changed = {name: _without_old(model, keep_retired) for name, model in models.items()}
+            if only:
+                _find(models, only)
+            meant = {name for name in models if only in ("", name)}
+            changed = {name: _without_old(model, keep_retired if name in meant else None) for name, model in models.items()}
             dropped = tuple(
                 f"{name} version {each.version}"
                 for name, model in changed.items()
@@ -170,9 +176,9 @@ class Registry:
         return Published(before, created=False)
 
     def _check_files(self, name: str, version: ModelVersion) -> None:
-        algorithm = ModelName.parse(name).algorithm
+        called = ModelName.parse(name)
         for file in version.files:
-            _load_blob(self._folder, file, algorithm)
+            read_blob(called, file, self._folder.blob(file.sha256))
 
     def _damaged_files(self, models: Models) -> Iterator[str]:
         for name, model in models.items():
@@ -202,39 +208,21 @@ def _find(models: Models, name: str) -> Model:
     return models[name]
 
 
-def _new_version(model: Model, files: tuple[ModelFile, ...], metrics: dict[str, float], parent: int | None) -> ModelVersion:
+def _new_version(
+    model: Model, files: tuple[ModelFile, ...], metrics: dict[str, float], parent: int | None, *, fits: dict[str, int | str]
+) -> ModelVersion:
     production = model.at(Stage.PRODUCTION)
     return ModelVersion(
         version=max((each.version for each in model.versions), default=0) + 1,
         stage=Stage.STAGED,
         sha256=content_digest(files),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        feature_version=FEATURE_VERSION,
+        feature_version=feature_version(ModelName.parse(model.name)),
         files=files,
         metrics=metrics,
         parent=production.version if parent is None and production else parent,
+        fits=fits,
     )
-
-
-def _load_agents(name: ModelName, source: Path) -> dict[str, Weights]:
-    """Every agent a source has, at least those the name requires, each verified."""
-    if name.service and source.is_file():
-        return {name.service: load_weights(source, algorithm=name.algorithm, service=name.service)}
-    place = source / name.algorithm if (source / name.algorithm).is_dir() else source
-    found = [] if name.service or name.algorithm == "sarl" else [path.stem for path in place.glob(f"*{SUFFIX}")]
-    return {
-        service: load_weights(place / f"{service}{SUFFIX}", algorithm=name.algorithm, service=service)
-        for service in dict.fromkeys([*name.required, *sorted(found)])
-    }
-
-
-def _load_blob(folder: RegistryFolder, file: ModelFile, algorithm: str) -> Weights:
-    weights = load_weights(folder.blob(file.sha256), algorithm=algorithm, service=file.service)
-    if weights.sha256 != file.sha256:
-        raise WeightsCorrupt(
-            f"{folder.blob(file.sha256)}: other weights than were published under this name; publish the right ones again"
-        )
-    return weights
 
 
 def _without_old(model: Model, keep_retired: int | None) -> Model:

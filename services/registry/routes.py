@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from http import HTTPStatus
 from pathlib import Path
@@ -14,20 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from ric_sim.domain.errors import InvalidInput, OversizeMessage, RicityError
-from ric_sim.network.policies.learned.weights import SUFFIX
+from ric_sim.domain.weight_file import MOST_BYTES, SUFFIX
 from services.common.errors import edge_codes
 from services.common.json_text import writable
 from services.common.rest_limits import limit_bodies
 from services.common.rest_methods import allowed_methods
-from services.registry.model import Model, ModelName, ModelVersion, Stage, read_metrics
+from services.registry.model import Model, ModelVersion, Stage, read_metrics
 from services.registry.registry import Registry
 
 PREFIX = "/registry/v1"
 _MOST_FILES = 32
-_MOST_BYTES = 64 * 2**20
 _MOST_UPLOAD_BYTES = 256 * 2**20
 """Of all files together: those of eight services are some megabytes."""
 
+_AGENT = re.compile("[a-z][a-z0-9_-]{0,31}")
 _PROBLEM = "application/problem+json"
 
 
@@ -52,6 +53,7 @@ class SweepRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     keep_retired: int | None = Field(None, ge=0, description="Drop the files of retired versions but the newest so many.")
+    model: str = Field("", max_length=80, description="The one model whose versions are meant; empty: all.")
 
 
 class SweepReport(BaseModel):
@@ -124,7 +126,7 @@ def _add_changes(app: FastAPI, registry: Registry) -> None:
         parent: Annotated[int | None, Query(ge=1)] = None,
         metric: Annotated[list[str] | None, Query(description="NAME=NUMBER")] = None,
     ) -> ModelVersion:
-        """Takes in weights, one file per agent named <service>.safetensors. 200 and the old version if they are known."""
+        """Takes in weights, one file per agent named <agent>.safetensors. 200 and the old version if they are known."""
         metrics = read_metrics(metric or [])
         with tempfile.TemporaryDirectory(prefix="ricity-publish-") as scratch:
             _receive(files, Path(scratch))
@@ -146,7 +148,7 @@ def _add_changes(app: FastAPI, registry: Registry) -> None:
     @app.post(f"{PREFIX}/sweep")
     def sweep(request: SweepRequest) -> SweepReport:
         """Removes what no version refers to."""
-        swept = registry.collect(keep_retired=request.keep_retired)
+        swept = registry.collect(keep_retired=request.keep_retired, only=request.model)
         return SweepReport(removed=swept.removed, collected=swept.collected, freed_bytes=swept.freed_bytes)
 
 
@@ -155,20 +157,15 @@ def _receive(files: list[UploadFile], folder: Path) -> None:
     if len(files) > _MOST_FILES:
         raise OversizeMessage(f"{len(files)} files: expected at most {_MOST_FILES}")
     for file in files:
-        service, dot, ending = (file.filename or "").partition(".")
-        if f"{dot}{ending}" != SUFFIX or not _is_service(service):
-            raise InvalidInput(f"file {(file.filename or '')[:80]!r}: expected <service>{SUFFIX}")
-        content = file.file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise OversizeMessage(f"{file.filename}: more than {_MOST_BYTES} bytes")
-        (folder / f"{service}{SUFFIX}").write_bytes(content)
-
-
-def _is_service(text: str) -> bool:
-    try:
-        return bool(ModelName.parse(f"routing-amarl-{text}").service)
-    except InvalidInput:
-        return False
+        agent, dot, ending = (file.filename or "").partition(".")
+        if f"{dot}{ending}" != SUFFIX or not _AGENT.fullmatch(agent):
+            raise InvalidInput(
+                f"file {(file.filename or '')[:80]!r}: expected <agent>{SUFFIX}, e.g. video{SUFFIX} or du_0{SUFFIX}"
+            )
+        content = file.file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise OversizeMessage(f"{file.filename}: more than {MOST_BYTES} bytes")
+        (folder / f"{agent}{SUFFIX}").write_bytes(content)
 
 
 def _typed(request: Request, error: Exception) -> JSONResponse:

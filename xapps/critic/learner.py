@@ -15,7 +15,8 @@ from ric_sim.domain.errors import Conflict, InvalidInput, TrainingDiverged
 from ric_sim.radio.config import RadioConfig
 from ric_sim.radio.decoding import action_dim
 from ric_sim.radio.learned import ActorStack, ActorWeights, decode_actor, encode_actor, starting_weights
-from ric_sim.radio.learned.starting import NONE
+from ric_sim.radio.learned.critic_weights import CRITIC, encode_networks
+from ric_sim.radio.learned.starting import NONE, starting_networks
 from ric_sim.radio.world import OBSERVATIONS
 from ricity.learning.v1 import learning_pb2
 from xapps.critic.intake import Intake
@@ -23,6 +24,7 @@ from xapps.critic.metrics import CriticMetrics
 from xapps.critic.rehearsal import Rehearsal
 from xapps.critic.settings import CriticSettings
 from xapps.learning.slicing.config import SlicingConfig, load_slicing_config
+from xapps.learning.slicing.critic_export import adopt_critic, critic_networks
 from xapps.learning.slicing.export import actor_weights, adopt_actor, agent_names
 from xapps.learning.slicing.growth import with_clone
 from xapps.learning.slicing.replay import Replay
@@ -129,6 +131,9 @@ class LiveLearner:
             if weights is not None:
                 adopt_actor(self._learner, index, weights)
                 self.version = max(self.version, weights.spec.version)
+        if (networks := starting_networks(choice)) is not None:
+            adopt_critic(self._learner, self.agents, networks)
+            self.version = max(self.version, networks.spec.version)
 
     def update(self) -> None:
         """One update. One that diverges is undone, back to the last checkpoint's learner, and counted."""
@@ -190,6 +195,19 @@ class LiveLearner:
             raise Conflict("no actors are fit to be given out yet: `try_actors` first")
         self.version += 1
         return [ActorWeights(replace(weights.spec, version=self.version), weights.tensors) for weights in self._given]
+
+    def files(self) -> dict[str, bytes]:
+        """What a registry keeps of it, as weight files by agent: the actors it gives out, and its own networks.
+
+        Raises:
+            Conflict: no actors are fit to be given out yet.
+        """
+        if self._given is None:
+            raise Conflict("no actors are fit to be given out yet: `try_actors` first")
+        about = {"version": self.version, "seed": self._settings.learn_seed, "steps": self.n_transitions}
+        own = critic_networks(self._learner, self.config, agents=self.agents, **about)
+        actors = [ActorWeights(replace(each.spec, version=self.version), each.tensors) for each in self._given]
+        return {CRITIC: encode_networks(own)} | {each.spec.agent: encode_actor(each) for each in actors}
 
     def _present(self) -> list[ActorWeights]:
         facts = {"seed": self._settings.learn_seed, "steps": self.n_transitions}

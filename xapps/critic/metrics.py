@@ -36,3 +36,5 @@ class CriticMetrics:
         self.attached = gauge("ricity_critic_actors_attached")
         checkpoints = counter("ricity_critic_checkpoints_total")
         self.checkpoints = {result: checkpoints.labels(result=result) for result in ("saved", "failed", "unreadable")}
+        publications = counter("ricity_critic_publications_total")
+        self.publications = {result: publications.labels(result=result) for result in ("published", "failed")}

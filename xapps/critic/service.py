@@ -16,6 +16,7 @@ from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from xapps.critic.checkpoint import load_checkpoint, save_checkpoint
 from xapps.critic.learner import LiveLearner
 from xapps.critic.push import Pusher
+from xapps.critic.registry_link import RegistryLink
 from xapps.critic.session import LearningServicer
 from xapps.critic.settings import CriticSettings
 from xapps.sdk.standalone import HealthStatus, create_server
@@ -50,13 +51,14 @@ async def running_critic(settings: CriticSettings, *, log: Any) -> AsyncIterator
     grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)
-    keeper = CheckpointKeeper(learner, settings, log=log)
-    loop = asyncio.create_task(_learn(servicer, pusher, keeper, news, push_every=settings.push_every))
+    keeper, registry = CheckpointKeeper(learner, settings, log=log), RegistryLink(learner, settings, log=log)
+    loop = asyncio.create_task(_learn(servicer, pusher, keeper, registry, news, push_every=settings.push_every))
     try:
         yield RunningCritic(grpc_port, learner, servicer, pusher, loop)
     finally:
         loop.cancel()
         await asyncio.gather(loop, return_exceptions=True)
+        await registry.close()
         await keeper.save()
         await server.stop(_STOP_GRACE_S)
 
@@ -109,7 +111,13 @@ def _resume(learner: LiveLearner, settings: CriticSettings, log: Any) -> bool:
 
 
 async def _learn(
-    servicer: LearningServicer, pusher: Pusher, keeper: CheckpointKeeper, news: asyncio.Event, *, push_every: int
+    servicer: LearningServicer,
+    pusher: Pusher,
+    keeper: CheckpointKeeper,
+    registry: RegistryLink,
+    news: asyncio.Event,
+    *,
+    push_every: int,
 ) -> None:
     """One thing at a time: no update runs while a push is under way, so that its answers are read at once."""
     learner, pushed_at = keeper.learner, keeper.learner.n_updates
@@ -131,3 +139,5 @@ async def _learn(
             await pusher.push(lacking)
         if keeper.is_due:
             await keeper.save()
+        if registry.is_due:
+            registry.begin()

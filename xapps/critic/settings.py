@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from ric_sim.radio.config import MAX_DUS, MIN_DUS
 from xapps.sdk.standalone import ProcessSettings
@@ -22,7 +22,9 @@ class CriticSettings(ProcessSettings):
         0, ge=0, lt=MAX_DUS, description="The last ones are not there from the start: their actors begin as the nearest's copies."
     )
     slicing_weights: str = Field(
-        "none", min_length=1, description="What actors start with: none, shipped, or a folder of weights."
+        "none",
+        min_length=1,
+        description="What actors start with: none, shipped, or a folder of weights; a critic in it is gone on from, too.",
     )
     learn_seed: int = Field(0, ge=0, description="Of first weights, exploration noise and sampling.")
     push_every: int = Field(20, ge=1, description="Updates between two pushes of all actors.")
@@ -41,3 +43,10 @@ class CriticSettings(ProcessSettings):
     checkpoint_every_s: float = Field(10.0, gt=0, description="Between two checkpoints.")
     niceness: int = Field(0, ge=0, le=19, description="Added to the process's: learning can wait, decisions beside it cannot.")
     out: Path | None = Field(None, description="Folder of checkpoint.pt; empty: none is kept.")
+    registry: str = Field(
+        "", pattern="^(https?://.+)?$", description="URL of the model registry it publishes to; empty: it publishes nothing."
+    )
+    registry_model: str = Field("critic-live", pattern="^critic-[a-z][a-z0-9-]{0,31}$", description="Its name there.")
+    registry_every_min: float = Field(10.0, gt=0, description="Minutes between two publications, if something was learnt.")
+    registry_keep_retired: int = Field(5, ge=0, description="Of its former versions, how many keep their files.")
+    token: SecretStr | None = Field(None, description="Bearer token for the registry, with role operator.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ric_sim.network.policies.learned.weights import SUFFIX, Lineage, Weights, WeightsSpec, save_weights, widths_of
+from ric_sim.domain.weight_file import SUFFIX
+from ric_sim.network.policies.learned.weights import Lineage, Weights, WeightsSpec, save_weights, widths_of
 from xapps.learning.config import TrainingConfig
 from xapps.learning.networks import RoutingNetwork
 

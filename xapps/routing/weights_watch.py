@@ -11,6 +11,7 @@ import structlog
 from ric_sim.domain.errors import RicityError
 from ric_sim.network.policies.learned import LearnedPolicy
 from ric_sim.telemetry import counter, gauge
+from xapps.sdk.file_changes import FileChanges
 
 PERIOD_S = 1.0
 
@@ -19,16 +20,9 @@ Take = Callable[[LearnedPolicy], None]
 
 _DIGITS = 12
 
-Stamp = tuple[int, int, int] | None
-"""Inode, modification time (ns) and size; None, no such file."""
-
 
 class WeightsWatch:
-    """Looks at one file every `PERIOD_S`, on a thread of its own, where new weights are loaded and verified, too.
-
-    The file must be replaced at once (`os.replace`, as `save_weights` does). One written in place is refused while it is
-    incomplete, and looked at again once it has changed.
-    """
+    """Looks at one file every `PERIOD_S`, on a thread of its own, where new weights are loaded and verified, too."""
 
     def __init__(self, path: Path, policy: LearnedPolicy, load: Load, take: Take, *, xapp: str) -> None:
         """
@@ -39,7 +33,7 @@ class WeightsWatch:
             take: puts a new policy into use; called on the watch's thread.
             xapp: name in the metrics.
         """
-        self._path = path
+        self._changes = FileChanges(path)
         self._load = load
         self._take = take
         self._xapp = xapp
@@ -49,8 +43,6 @@ class WeightsWatch:
         self._info = gauge("ricity_routing_weights_info")
         self._sha256 = ""
         self._show(policy)
-        # The policy may have been loaded from a file that was replaced since; a first look costs little, so it always loads.
-        self._seen: Stamp | str = "never"
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="weights-watch", daemon=True)
 
@@ -65,15 +57,13 @@ class WeightsWatch:
 
     def look(self) -> bool:
         """Loads the file if it has changed since the last look; True when other weights were put into use."""
-        stamp = _stamp(self._path)
-        if stamp == self._seen:
+        if not self._changes.look():
             return False
-        self._seen = stamp
         try:
             policy = self._load()
         except RicityError as error:
             self._swaps["refused"].inc()
-            self._log.error("weights.refused", path=str(self._path), code=error.code, error=str(error), kept=self._sha256)
+            self._log.error("weights.refused", path=str(self._changes.path), code=error.code, error=str(error), kept=self._sha256)
             return False
         before = self._sha256
         if _sha256(policy) == before:
@@ -81,7 +71,7 @@ class WeightsWatch:
         self._take(policy)
         self._show(policy)
         self._swaps["ok"].inc()
-        self._log.info("weights.swapped", path=str(self._path), sha256=self._sha256, before=before)
+        self._log.info("weights.swapped", path=str(self._changes.path), sha256=self._sha256, before=before)
         return True
 
     def _run(self) -> None:
@@ -93,14 +83,6 @@ class WeightsWatch:
             self._info.remove(self._xapp, self._sha256)
         self._sha256 = _sha256(policy)
         self._info.labels(xapp=self._xapp, sha256=self._sha256).set(1)
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _sha256(policy: LearnedPolicy) -> str:

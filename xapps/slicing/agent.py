@@ -38,10 +38,11 @@ class RadioFacts:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An actor that decides, as it was activated: replaced as a whole, never changed."""
+    """An actor that decides, as it was activated: replaced as a whole, never changed; `sha256` of its weights."""
 
     actor: ActorStack
     version: int
+    sha256: str = ""
 
     @property
     def decoding(self) -> str:

@@ -59,6 +59,10 @@ class CriticLink:
             self._metrics.reconnects.inc()
             await asyncio.sleep(backoff.pause_s())
 
+    @property
+    def _policy_version(self) -> int:
+        return self._agent.policy.version if self._agent.policy else 0
+
     def _left(self) -> None:
         self.joined = self._agent.exploring = False
         self._metrics.critic_attached.set(0)
@@ -68,7 +72,8 @@ class CriticLink:
     async def _learn_until_lost(self, backoff: Backoff) -> None:
         async with self._settings.transport.channel(self._settings.critic, peer="critic") as channel:
             call = learning_pb2_grpc.LearningServiceStub(channel).Learn()
-            if not await self._join(call):
+            told = self._policy_version
+            if not await self._join(call) or self._policy_version != told:  # weights that were reloaded meanwhile: join anew
                 return
             backoff.reset()
             self.joined, self._agent.exploring = True, self._settings.explore
@@ -86,7 +91,7 @@ class CriticLink:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _join(self, call: Any) -> bool:
-        facts, policy = self._agent.facts, self._agent.policy
+        facts = self._agent.facts
         if facts is None:
             return False
         join = learning_pb2.JoinRequest(
@@ -96,7 +101,7 @@ class CriticLink:
             observation=facts.observation,
             observation_dim=facts.observation_dim,
             n_dus=facts.n_dus,
-            policy_version=policy.version if policy else 0,
+            policy_version=self._policy_version,
         )
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await call.write(learning_pb2.LearnRequest(join=join))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from xapps.slicing.metrics import SlicingMetrics
 from xapps.slicing.radio_link import RadioLink
 from xapps.slicing.settings import SlicingSettings
 from xapps.slicing.start import starting_policy
+from xapps.slicing.weights_reload import WeightsReload
 
 _SWITCH_S = 2e-4
 """How long a thread (metrics scraped, weights verified) may keep a decision waiting for the interpreter; Python's own is 5 ms."""
@@ -44,8 +46,10 @@ async def serve(settings: SlicingSettings, life: ProcessLife) -> None:
     radio = RadioLink(settings, agent, on_decision=on_decision, metrics=metrics, log=life.log)
     deciding = asyncio.create_task(radio.run())
     learning = asyncio.create_task(_learn(radio, critic, life, enabled=bool(settings.critic)))
+    follow = partial(WeightsReload, settings, agent, is_taught=lambda: critic.joined, metrics=metrics, log=life.log)
+    reloading = asyncio.create_task(_reload(radio, follow))
     stopping = asyncio.create_task(life.stop.wait())
-    tasks: tuple[asyncio.Task[Any], ...] = (deciding, learning, stopping)
+    tasks: tuple[asyncio.Task[Any], ...] = (deciding, learning, reloading, stopping)
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
@@ -65,6 +69,13 @@ async def _learn(radio: RadioLink, critic: CriticLink, life: ProcessLife, *, ena
     gc.freeze()  # what lives now lives until the end: the collector need not look at it between two decisions
     life.ready.set()
     await (critic.run() if enabled else life.stop.wait())
+
+
+async def _reload(radio: RadioLink, follow: Callable[[], WeightsReload]) -> None:
+    """The file is followed once the network is known; the starting weights have been loaded then."""
+    await radio.attached.wait()
+    await follow().run()
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

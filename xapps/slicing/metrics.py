@@ -6,7 +6,7 @@ from ric_sim.telemetry import counter, gauge, histogram
 
 DECIDERS = ("actor", "need_rule", "fixed_split")
 EXPERIENCE_FATES = ("kept", "gap", "dropped", "sent", "acknowledged", "refused")
-WEIGHT_FATES = ("staged", "activated", "corrupt", "mismatch")
+WEIGHT_FATES = ("staged", "activated", "reloaded", "corrupt", "mismatch")
 
 
 class SlicingMetrics:

@@ -18,7 +18,9 @@ class SlicingSettings(ProcessSettings):
     radio: str = Field("127.0.0.1:50061", description="host:port of the radio network.")
     critic: str = Field("127.0.0.1:50062", description="host:port of the critic; empty: none, the rule decides.")
     slicing_weights: str = Field(
-        "none", min_length=1, description="What it starts with: none (the rule decides), shipped, or a folder of weights."
+        "none",
+        min_length=1,
+        description="What it starts with: none (the rule decides), shipped, or a folder of weights, which it follows.",
     )
     explore: bool = Field(default=True, description="Actions are drawn while a critic learns from them; else the likeliest ones.")
     explore_sigma: float = Field(

@@ -64,7 +64,7 @@ class WeightsStage:
         check_fit(weights.spec, self._name, facts)
         stack = ActorStack([weights])
         stack.greedy(np.zeros((1, weights.spec.observation_dim), dtype=np.float32))  # what overflows even here is no policy
-        return Policy(stack, message.version)
+        return Policy(stack, message.version, weights.sha256)
 
     def _refused(self, version: int, fate: str, error: Exception) -> learning_pb2.WeightsNotice:
         self._metrics.weights[fate].inc()

@@ -17,4 +17,4 @@ def starting_policy(choice: str, name: str, facts: RadioFacts) -> Policy | None:
     if weights is None:
         return None
     check_fit(weights.spec, name, facts)
-    return Policy(ActorStack([weights]), weights.spec.version)
+    return Policy(ActorStack([weights]), weights.spec.version, weights.sha256)

@@ -1,10 +1,12 @@
-"""What an actor starts with: the weights that come with Ricity, those of a folder, or none."""
+"""What an actor, or a critic, starts with: the weights that come with Ricity, those of a folder, or none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ric_sim.domain.errors import WeightsMissing
+from ric_sim.domain.weight_file import SUFFIX
+from ric_sim.radio.learned.critic_weights import CRITIC, CRITIC_WEIGHTS, CriticNetworks
 from ric_sim.radio.learned.weights import ActorWeights, actor_file, load_actor
 
 NONE, SHIPPED = "none", "shipped"
@@ -28,3 +30,16 @@ def starting_weights(choice: str, agent: str) -> ActorWeights | None:
             f"{path}: {choice!r} has no weights for {agent}; start with {NONE!r}, or name a folder that has them"
         )
     return load_actor(path)
+
+
+def starting_networks(choice: str) -> CriticNetworks | None:
+    """The networks a critic is to go on from; None where the choice has actors only.
+
+    Args:
+        choice: as of `starting_weights`.
+    Raises:
+        WeightsCorrupt, WeightsMismatch: see `WeightKind.read`.
+    """
+    if choice in (NONE, SHIPPED) or not (path := Path(choice) / f"{CRITIC}{SUFFIX}").exists():
+        return None
+    return CriticNetworks(*CRITIC_WEIGHTS.read(path))

@@ -16,7 +16,7 @@ VIDEO = find_descriptors()["routing"].instance("video")
 
 
 def _video_sha256(version):
-    (file,) = (file for file in version.files if file.service == "video")
+    (file,) = (file for file in version.files if file.agent == "video")
     return file.sha256[:12]
 
 

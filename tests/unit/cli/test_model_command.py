@@ -39,7 +39,7 @@ def test_from_publication_to_rollback(ricity, finished_run, tmp_path):
     code, first = ricity("model", "publish", TEAM, finished_run, "--metric", "gos=0.5")
     assert (code, first["is_new"], first["version"], first["stage"]) == (0, True, 1, "staged")
     assert first["metrics"] == {"gos_validation": 0.97, "gos": 0.5}
-    assert [file["service"] for file in first["files"]] == KEYS
+    assert [file["agent"] for file in first["files"]] == KEYS
     assert ricity("model", "publish", TEAM, finished_run)[1]["is_new"] is False
     ricity("model", "publish", TEAM, untrained_folder(tmp_path / "other", KEYS, seed=4))
     assert ricity("model", "promote", TEAM, 1)[1]["stage"] == "production"
@@ -77,7 +77,7 @@ def test_tables_are_for_people(ricity, finished_run, capsys):
         (["model", "rollback", TEAM], "not_found", TEAM),
         (["loop"], "invalid_input", "--candidate"),
         (["loop", "--candidate", "nowhere", "--train"], "invalid_input", "--candidate"),
-        (["loop", "--candidate", "nowhere", "--name", "routing-amarl-video"], "invalid_input", "cannot be judged alone"),
+        (["loop", "--candidate", "nowhere", "--name", "routing-amarl-video"], "invalid_input", "whole teams"),
         (["loop", "--candidate", "nowhere", "--profile", "mars"], "unknown_key", "mars"),
         (["loop", "--candidate", "nowhere", "--alpha", "2"], "out_of_range", "alpha"),
     ],

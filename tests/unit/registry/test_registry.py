@@ -38,7 +38,7 @@ def _served(registry, name=TEAM, stage=Stage.PRODUCTION):
 
 
 def _files(version):
-    return {file.service: file.sha256 for file in version.files}
+    return {file.agent: file.sha256 for file in version.files}
 
 
 def test_a_version_says_what_it_is_and_where_it_comes_from(registry, tmp_path):
@@ -52,7 +52,7 @@ def test_a_version_says_what_it_is_and_where_it_comes_from(registry, tmp_path):
     assert (again.stage, again.parent, again.feature_version, again.collected) == (Stage.STAGED, None, FEATURE_VERSION, False)
     assert again.metrics == {"gos_validation": 0.98}
     (file,) = again.files
-    assert (file.service, file.lineage) == ("video", lineage)
+    assert (file.agent, file.lineage) == ("video", lineage)
     assert file.sha256 == load_weights(path, algorithm="amarl", service="video").sha256
     assert registry.verify() == []
 

@@ -6,11 +6,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from ric_sim.domain.weight_file import Tensors
 from ric_sim.network.city import City
 from ric_sim.network.episodes.arrays import DIRECT_GAIN
 from ric_sim.network.episodes.space import vertex_graph
 from ric_sim.network.policies.learned.kernels_inference import FloatArray, Model, SparseGraph
-from ric_sim.network.policies.learned.weights import N_CONVOLUTIONS, Tensors
+from ric_sim.network.policies.learned.weights import N_CONVOLUTIONS
 
 
 def model_of(tensors: Tensors) -> Model:

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ric_sim.domain.errors import TrainingDiverged
-from ric_sim.network.policies.learned.weights import ALL_SERVICES, SUFFIX, load_weights
+from ric_sim.domain.weight_file import SUFFIX
+from ric_sim.network.policies.learned.weights import ALL_SERVICES, load_weights
 from tests.unit.xapps.learning.tiny import tiny_config
 from xapps.learning.config import RewardConfig, TrainingConfig
 from xapps.learning.sarl import AGENT, SarlTrainer, reward_weights

@@ -84,7 +84,7 @@ def test_no_part_of_a_file_passes(path):
 @pytest.mark.parametrize("content", [b"\x80\x04K\x01.", b"\xff" * 4096, b"{}", json.dumps({"a": 1}).encode() * 99])
 def test_other_content_is_corrupt(path, content):
     path.write_bytes(content)
-    with pytest.raises(WeightsCorrupt, match="export or install"):
+    with pytest.raises(WeightsCorrupt, match="export, install or send"):
         _load(path)
 
 
