@@ -11,6 +11,7 @@ RicityError
 |  |- RefusedByRic            a registration or subscription the RIC does not admit (its cause says why)
 |  |- CertificateUnusable     a certificate, key or CA that is missing, expired or does not fit the others
 |  |- MalformedFile           a city or flow file that does not fit its schema
+|  |- ConfigRefused           a configuration that a running xApp does not take; the old one holds
 |  |- PolicyRatioRefused      RRMPolicyRatios that break their rules (dedicated <= min <= max, minima <= 100 % together)
 |  |- WeightsMissing          a learned policy has no weights for a service
 |  |- WeightsCorrupt          a weight file that is damaged
@@ -107,6 +108,10 @@ class CertificateUnusable(InvalidInput):
 
 class PolicyRatioRefused(InvalidInput):
     code = "policy_ratio_refused"
+
+
+class ConfigRefused(InvalidInput):
+    code = "config_refused"
 
 
 class WeightsMissing(InvalidInput):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
+from ric_sim.e2.config_pushes import Configuration
 from ric_sim.e2.delivery import Instance
 from ric_sim.e2.ports import XappPort
 from ric_sim.e2.subscriptions import Subscription
@@ -39,6 +40,11 @@ class AdminServicer(admin_pb2_grpc.E2AdminServiceServicer):
     async def SetWeight(self, request: admin_pb2.SetWeightRequest, context: Any) -> admin_pb2.SetWeightResponse:
         count = self._termination.set_weight(request.xapp_name, request.xapp_version, request.weight, keep=request.keep)
         return admin_pb2.SetWeightResponse(instances=count)
+
+    async def ConfigureXapp(self, request: admin_pb2.ConfigureXappRequest, context: Any) -> admin_pb2.ConfigureXappResponse:
+        configuration = Configuration(request.generation, dict(request.settings), request.check_only)
+        told = await self._termination.configurations.push(request.xapp_name, request.instance_ids, configuration)
+        return admin_pb2.ConfigureXappResponse(instances=told)
 
     async def ListMeasurements(self, request: Any, context: Any) -> admin_pb2.ListMeasurementsResponse:
         catalogue: dict[str, common_pb2.Measurement] = {}
@@ -95,4 +101,6 @@ def _xapp(instance: Instance, subscriptions: int) -> admin_pb2.XappInfo:
         rejected_total=instance.rejected_total,
         defaulted_total=instance.defaulted_total,
         failed_total=instance.failed_total,
+        config_generation=instance.config_generation,
+        live_settings=instance.live_settings,
     )

@@ -71,6 +71,8 @@ class Instance:
         backlog: assigned to it, not yet sent.
         outstanding: sent and not answered, by flow id.
         wake: called when there is something to send.
+        config_generation: of the configuration it says it runs; 0: it says nothing.
+        live_settings: variables it takes while it runs.
     """
 
     xapp_name: str
@@ -80,6 +82,8 @@ class Instance:
     window: int
     wake: Callable[[], None]
     services: set[int] = field(default_factory=set)
+    config_generation: int = 0
+    live_settings: tuple[str, ...] = ()
     draining: bool = False
     backlog: deque[Pending] = field(default_factory=deque)
     outstanding: dict[str, Pending] = field(default_factory=dict)

@@ -100,6 +100,8 @@ class XappServicer(xapp_pb2_grpc.XappServiceServicer):
             self._termination.unsubscribe(port, message.unsubscribe.subscription_id)
         elif kind == "steering_confirmation":
             self._termination.policies.confirm(port, message.steering_confirmation.generation)
+        elif kind == "config_answer":
+            self._termination.configurations.answered(port, message.config_answer)
         elif kind == "drain":
             self._termination.drain(port, instance)
         elif kind != "keep_alive":

@@ -9,6 +9,7 @@ from typing import Protocol
 from ric_sim.domain.errors import CityMismatch, Conflict, InvalidInput, OutOfRange, RicityError, UnsupportedVersion
 from ric_sim.domain.priority import LOWEST
 from ric_sim.e2 import PROTOCOL_VERSION
+from ric_sim.e2.config_pushes import MAX_GENERATION, MAX_SETTINGS, ConfigPushes, check_setting_names
 from ric_sim.e2.delivery import Instance, Pool, check_weight, check_window
 from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.inventory import NodeInventory
@@ -48,6 +49,7 @@ class Termination:
         self.subscriptions = SubscriptionTable()
         self.displacing = Displacing(city, gate, priorities=(LOWEST,) * len(city.services), tell=self._tell_agents)
         self.policies = PolicyBook(city, self.displacing)
+        self.configurations = ConfigPushes()
         self.requests = RequestBook(city, gate, self.displacing, self.policies)
         self.latest_reports: dict[tuple[str, int], common_pb2.Report] = {}
         self._agents: dict[str, AgentPort] = {}
@@ -122,6 +124,7 @@ class Termination:
                 _check_name(what, name)
             check_weight(request.weight)
             check_window(request.window)
+            _check_configured(request)
             instance = Instance(
                 xapp_name=request.xapp_name,
                 version=request.xapp_version,
@@ -129,6 +132,8 @@ class Termination:
                 weight=request.weight,
                 window=request.window,
                 wake=port.wake,
+                config_generation=request.config_generation,
+                live_settings=tuple(request.live_settings),
             )
             self.requests.pool(request.xapp_name).attach(instance)
             port.instance = instance
@@ -140,6 +145,7 @@ class Termination:
             return
         port.push(xapp_pb2.AttachResponse(register_result=result))
         self.policies.attached(port)
+        self.configurations.attached(port)
 
     def subscribe(self, port: XappPort, instance: Instance, request: xapp_pb2.SubscribeRequest) -> None:
         """Subscribes an instance; refusals are answered with their cause and change nothing."""
@@ -189,6 +195,7 @@ class Termination:
         if port.instance is None:
             return
         self.policies.detached(port)
+        self.configurations.detached(port)
         for subscription in self.subscriptions.of(port):
             self.subscriptions.leave(subscription.subscription_id, port)
             if not subscription.subscribers and subscription.terms.kind == "report":
@@ -301,6 +308,15 @@ class Termination:
 def _check_name(what: str, name: str) -> None:
     if not 1 <= len(name) <= MAX_NAME_LENGTH or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in name):
         raise OutOfRange(f"{what} {name[:40]!r}: expected 1 to {MAX_NAME_LENGTH} of letters, digits, '-', '_' and '.'")
+
+
+def _check_configured(request: xapp_pb2.RegisterRequest) -> None:
+    if request.config_generation > MAX_GENERATION or len(request.live_settings) > MAX_SETTINGS:
+        raise OutOfRange(
+            f"generation {request.config_generation}, {len(request.live_settings)} live settings: "
+            f"expected at most {MAX_GENERATION} and {MAX_SETTINGS}"
+        )
+    check_setting_names(request.live_settings)
 
 
 def _refusal(error: RicityError) -> common_pb2.Cause:

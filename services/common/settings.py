@@ -47,6 +47,11 @@ class StoreSettings(ProcessSettings):
     namespace: str = Field("city", description="Namespace in the store; one per run of a city.")
 
 
+def variable_of(field: str) -> str:
+    """The environment variable that sets a field."""
+    return f"{_PREFIX}{field.upper()}"
+
+
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 
 
@@ -57,7 +62,7 @@ def load_settings(cls: type[SettingsT], **overrides: Any) -> SettingsT:
         UnknownKey: a `RICITY_*` variable that the process does not know; names the nearest one.
         InvalidInput: a value that does not fit; says which variable, what was given and what is expected.
     """
-    known = {f"{_PREFIX}{name.upper()}" for name in cls.model_fields}
+    known = {variable_of(name) for name in cls.model_fields}
     for name in os.environ:
         if name.startswith(_PREFIX) and name not in known and not name.startswith(_NOT_SETTINGS):
             raise UnknownKey("environment variable", name, known)

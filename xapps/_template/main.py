@@ -15,7 +15,8 @@ from xapps.sdk.runtime import Agents
 def compose(settings: TemplateSettings) -> tuple[XappInstance, Agents]:
     """Which xApp this is, and its agents."""
     descriptor = load_descriptor(Path(__file__).with_name(DESCRIPTOR_NAME))
-    return descriptor.instance(), Agents(reports=TemplateAgent(summary_reports=settings.summary_reports))
+    agent = TemplateAgent(summary_reports=settings.summary_reports)
+    return descriptor.instance(), Agents(reports=agent, config=agent)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import structlog
-
 from ric_sim.network.city import City
 from ric_sim.network.policies.learned import LearnedPolicy, load_policy, weight_files
 from xapps.routing.agent import RoutingAgent
-from xapps.routing.planted_fault import DecliningAgent
+from xapps.routing.planted_fault import FaultSwitch
 from xapps.routing.settings import RoutingSettings
 from xapps.routing.weights_watch import WeightsWatch
 from xapps.sdk.agent import InsertAgent
@@ -22,6 +20,7 @@ from xapps.sdk.runtime import Agents
 def compose(settings: RoutingSettings) -> tuple[XappInstance, Agents]:
     """The xApp of the service, with the policy asked for."""
     instance = load_descriptor(Path(__file__).with_name(DESCRIPTOR_NAME)).instance(settings.service)
+    fault = FaultSwitch(settings, xapp=instance.xapp_name)
     watches: list[WeightsWatch] = []
 
     def build(city: City) -> InsertAgent:
@@ -31,12 +30,9 @@ def compose(settings: RoutingSettings) -> tuple[XappInstance, Agents]:
         if isinstance(agent.policy, LearnedPolicy):
             watches.append(watch_weights(settings, city, agent, xapp=instance.xapp_name))
             watches[0].start()
-        if declined := settings.fault_decline_percent:
-            structlog.get_logger().warning("fault.planted", xapp=instance.xapp_name, declines_percent=declined)
-            return DecliningAgent(agent, decline_percent=declined)
-        return agent
+        return fault.spoil(agent)
 
-    return instance, Agents(inserts=build)
+    return instance, Agents(inserts=build, config=fault)
 
 
 def watch_weights(settings: RoutingSettings, city: City, agent: RoutingAgent, *, xapp: str) -> WeightsWatch:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from ric_sim.network.policies import POLICIES
-from xapps.sdk.settings import XappSettings
+from xapps.sdk.settings import LIVE, XappSettings
 
 
 class RoutingSettings(XappSettings):
@@ -23,6 +23,7 @@ class RoutingSettings(XappSettings):
         ge=0,
         le=100,
         description="FAULT INJECTION, for drills only: share of the requests it declines anyway.",
+        json_schema_extra=LIVE,
     )
 
     @field_validator("policy")

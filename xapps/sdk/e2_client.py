@@ -48,6 +48,8 @@ class Identity:
     instance_id: str
     weight: int = 100
     window: int = 64
+    config_generation: int = 0
+    live_settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,9 @@ class Listener(Protocol):
 
     def on_steering(self, notice: xapp_pb2.SteeringNotice) -> None:
         """Returns once every later decision obeys; the RIC is told so then."""
+
+    def on_config(self, notice: xapp_pb2.ConfigNotice) -> xapp_pb2.ConfigAnswer:
+        """Returns what the RIC is to be told; every later decision obeys what was taken."""
 
 
 class E2Client:
@@ -193,6 +198,8 @@ class E2Client:
             instance_id=identity.instance_id,
             weight=identity.weight,
             window=identity.window,
+            config_generation=identity.config_generation,
+            live_settings=identity.live_settings,
         )
         await self._call.write(xapp_pb2.AttachRequest(register=request))
         while True:
@@ -273,6 +280,8 @@ class E2Client:
                     listener.on_steering(message.steering)
                     confirmation = xapp_pb2.SteeringConfirmation(generation=message.steering.generation)
                     self._send(xapp_pb2.AttachRequest(steering_confirmation=confirmation))
+                case "config":
+                    self._send(xapp_pb2.AttachRequest(config_answer=listener.on_config(message.config)))
                 case "subscribe_result":
                     answer = self._answers.get(message.subscribe_result.request_id)
                     if answer is not None and not answer.done():

@@ -30,16 +30,16 @@ from ricity.e2.v1 import common_pb2, xapp_pb2
 from xapps.sdk.agent import InsertAgent
 from xapps.sdk.agent_errors import AgentErrorLog
 from xapps.sdk.metrics import STATUS_LABELS, XappMetrics
+from xapps.sdk.settings import XappSettings
 from xapps.sdk.steering import Steering
 from xapps.sdk.used_view import UsedView
 
 if TYPE_CHECKING:  # the policies bring a compiler with them, which an xApp that routes nothing need not load
     from ric_sim.network.policies.base import Plan
 
-GROUP_DECISIONS = 16
 GROUP_SECONDS = 0.001
-"""A group of decisions ends after this many, or this long: its controls leave, the stream is looked after, the RIC
-commits while the next group is decided."""
+"""A group of decisions ends after so many (`SessionLimits`), or this long: its controls leave, the stream is looked after,
+the RIC commits while the next group is decided."""
 
 MAX_OVERTAKEN = 16
 """How often a plan on a fresh snapshot that was overtaken by another commit is repeated; the time-to-wait bounds it, too."""
@@ -67,19 +67,30 @@ class SessionLimits:
         replans: how often an aborted commit is planned again on a fresh snapshot. A re-plan that lost a race, because
             another commit came between its snapshot and its own commit, is repeated (up to `MAX_OVERTAKEN` times) and
             counts once: what is promised is a plan on the state it is decided on.
+        group_decisions: after so many decisions their controls leave.
     """
 
     window: int
     replans: int
+    group_decisions: int = 16
+
+
+def limits_of(settings: XappSettings) -> SessionLimits:
+    """As the settings have them."""
+    return SessionLimits(settings.window, settings.replans, settings.group_decisions)
 
 
 class InsertSession:
-    """One association's requests. A new association begins a new session: the RIC redelivers what the old one held."""
+    """One association's requests. A new association begins a new session: the RIC redelivers what the old one held.
+
+    Attributes:
+        limits: may be replaced at any time, but for the window, which the RIC knows.
+    """
 
     def __init__(self, city: City, agent: InsertAgent, limits: SessionLimits, *, metrics: XappMetrics, log: Any) -> None:
         self._city = city
         self._agent = agent
-        self._limits = limits
+        self.limits = limits
         self._metrics = metrics
         self._log = log
         self._errors = AgentErrorLog(log)
@@ -141,7 +152,7 @@ class InsertSession:
         """Decides the next few requests; returns what is to be sent, each request at most once."""
         controls, self._controls = self._controls, []
         deadline_s = time.perf_counter() + GROUP_SECONDS
-        while self._queue and len(controls) < GROUP_DECISIONS and time.perf_counter() < deadline_s:
+        while self._queue and len(controls) < self.limits.group_decisions and time.perf_counter() < deadline_s:
             held = self._queue.popleft()
             if held.deadline_s > time.monotonic():
                 controls.append(self._decide(held))
@@ -152,11 +163,11 @@ class InsertSession:
     def _take(self, request: common_pb2.ServiceRequest, used_if_displacing: bytes) -> None:
         if request.flow_id in self._held:
             return  # it is being decided already: one control is enough
-        if len(self._held) >= self._limits.window:
+        if len(self._held) >= self.limits.window:
             self._expire_queued()
-        if len(self._held) >= self._limits.window:
+        if len(self._held) >= self.limits.window:
             self._metrics.dropped["inserts"].inc()
-            detail = f"the xApp holds its window of {self._limits.window} requests"
+            detail = f"the xApp holds its window of {self.limits.window} requests"
             self._controls.append(self._reject(request.flow_id, admission_cause(Cause.QUEUE_FULL, detail)))
             return
         try:
@@ -211,7 +222,7 @@ class InsertSession:
             held.overtaken += 1
             return True
         held.replans += 1
-        return held.replans <= self._limits.replans
+        return held.replans <= self.limits.replans
 
     def _decide(self, held: _Held) -> xapp_pb2.Control:
         started_s = time.perf_counter()

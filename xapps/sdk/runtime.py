@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ric_sim.domain.errors import CityMismatch, Conflict, InvalidInput, RicityError, UnsupportedVersion
@@ -15,7 +15,8 @@ from xapps.sdk.agent import InsertAgent, InsertAgentFactory, ReportAgent
 from xapps.sdk.backoff import Backoff
 from xapps.sdk.descriptor import XappInstance
 from xapps.sdk.e2_client import E2Client, Identity, Registration
-from xapps.sdk.insert_session import InsertSession, SessionLimits
+from xapps.sdk.insert_session import InsertSession, limits_of
+from xapps.sdk.live_config import LiveConfig, Reconfigurable
 from xapps.sdk.metrics import XappMetrics
 from xapps.sdk.settings import XappSettings
 from xapps.sdk.worker import Worker
@@ -38,10 +39,15 @@ _LOGGED_FAILURES = 10
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """What the xApp is made of: an agent for each kind of subscription it has."""
+    """What the xApp is made of: an agent for each kind of subscription it has.
+
+    Attributes:
+        config: obeys the live settings that are the xApp's own; None: it has none.
+    """
 
     inserts: InsertAgentFactory | None = None
     reports: ReportAgent | None = None
+    config: Reconfigurable[Any] | None = None
 
 
 class XappRuntime:
@@ -55,6 +61,7 @@ class XappRuntime:
         self._identity = Identity(instance.xapp_name, version, settings.instance_id, settings.weight, settings.window)
         self._instance = instance
         self._agents = agents
+        self._config = LiveConfig(settings, agents.config, log=log)
         self._log = log
         self._metrics = XappMetrics(instance.xapp_name, version)
         self._backoff = Backoff(first_s=FIRST_PAUSE_S, longest_s=LONGEST_PAUSE_S)
@@ -86,8 +93,9 @@ class XappRuntime:
 
     async def _attach(self, client: E2Client) -> Worker:
         session = await self._new_session(client)
-        worker = Worker(session, self._agents.reports, metrics=self._metrics, log=self._log)
-        self._check_city(await client.attach(self._identity, worker))
+        worker = Worker(session, self._agents.reports, self._config, metrics=self._metrics, log=self._log)
+        told = replace(self._identity, config_generation=self._config.generation, live_settings=self._config.variables)
+        self._check_city(await client.attach(told, worker))
         if self._instance.inserts:
             await client.subscribe_inserts(self._instance.inserts)
         for wanted in self._instance.reports:
@@ -136,7 +144,7 @@ class XappRuntime:
         if self._city is None or self._insert_agent is None:
             self._city = city_from_json(await client.get_city(), source=f"the city of {self._settings.ric}")
             self._insert_agent = self._agents.inserts(self._city)
-        limits = SessionLimits(self._settings.window, self._settings.replans)
+        limits = limits_of(self._config.settings)
         return InsertSession(self._city, self._insert_agent, limits, metrics=self._metrics, log=self._log)
 
     def _check_city(self, registration: Registration) -> None:

@@ -9,7 +9,8 @@ from ricity.e2.v1 import xapp_pb2
 from xapps.sdk.agent import ReportAgent
 from xapps.sdk.agent_errors import AgentErrorLog
 from xapps.sdk.e2_client import E2Client
-from xapps.sdk.insert_session import InsertSession
+from xapps.sdk.insert_session import InsertSession, limits_of
+from xapps.sdk.live_config import LiveConfig
 from xapps.sdk.metrics import XappMetrics
 from xapps.sdk.report import ReportQueue
 
@@ -18,9 +19,16 @@ class Worker:
     """A `Listener` whose agents run in the event loop's thread, a small group of decisions at a time."""
 
     def __init__(
-        self, session: InsertSession | None, report_agent: ReportAgent | None, *, metrics: XappMetrics, log: Any
+        self,
+        session: InsertSession | None,
+        report_agent: ReportAgent | None,
+        config: LiveConfig[Any],
+        *,
+        metrics: XappMetrics,
+        log: Any,
     ) -> None:
         self._session = session
+        self._config = config
         self._report_agent = report_agent
         self._reports = ReportQueue(on_drop=metrics.dropped["reports"].inc)
         self._metrics = metrics
@@ -46,6 +54,12 @@ class Worker:
     def on_steering(self, notice: xapp_pb2.SteeringNotice) -> None:
         if self._session is not None:
             self._session.on_steering(notice)
+
+    def on_config(self, notice: xapp_pb2.ConfigNotice) -> xapp_pb2.ConfigAnswer:
+        answer = self._config.take(notice)
+        if self._session is not None:
+            self._session.limits = limits_of(self._config.settings)
+        return answer
 
     def on_reports(self, message: xapp_pb2.ReportIndications) -> None:
         self._reports.put(message)

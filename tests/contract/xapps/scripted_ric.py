@@ -53,6 +53,7 @@ class Attachment:
     subscriptions: list[xapp_pb2.SubscribeRequest] = field(default_factory=list)
     outstanding: dict[str, FlowRequest] = field(default_factory=dict)
     keep_alives: int = 0
+    config_answers: list[xapp_pb2.ConfigAnswer] = field(default_factory=list)
     draining: bool = False
 
 
@@ -164,6 +165,8 @@ class ScriptedRic:
                 self._deliver()
             case "controls":
                 self._control(attachment, message.controls.controls)
+            case "config_answer":
+                attachment.config_answers.append(message.config_answer)
             case "drain":
                 attachment.draining = True
             case "keep_alive":

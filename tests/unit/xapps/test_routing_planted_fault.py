@@ -38,9 +38,22 @@ def test_three_in_a_hundred_are_declined(decide):
 
 def test_it_is_off_unless_asked_for(capsys):
     city = diamond()
-    for settings, kind in (({}, RoutingAgent), ({"fault_decline_percent": 3}, DecliningAgent)):
+    for settings, declined in (({}, 0), ({"fault_decline_percent": 3}, 3)):
         _, agents = compose(RoutingSettings(service="voip", policy="shortest", **settings))
-        assert type(agents.inserts(city)) is kind
+        assert agents.inserts(city).decline_percent == declined
     assert capsys.readouterr().out.count("fault.planted") == 1
     with pytest.raises(ValidationError, match="less than or equal to 100"):
         RoutingSettings(service="voip", fault_decline_percent=101)
+
+
+def test_a_running_xapp_is_spoilt_and_mended(capsys):
+    before = RoutingSettings(service="voip", policy="shortest")
+    _, agents = compose(before)
+    agent = agents.inserts(diamond())
+    for percent in (3, 3, 0):
+        after = before.model_copy(update={"fault_decline_percent": percent})
+        agents.config.check_settings(after)
+        agents.config.take_settings(after)
+        assert agent.decline_percent == percent
+    assert capsys.readouterr().out.count("fault.planted") == 1
+    assert agents.inserts(diamond()).decline_percent == 0

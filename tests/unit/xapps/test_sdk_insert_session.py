@@ -14,7 +14,7 @@ from ric_sim.network.montreal import build_city
 from ric_sim.network.policies.base import Plan
 from ricity.e2.v1 import common_pb2, xapp_pb2
 from tests.harness import route_on_empty_network
-from xapps.sdk.insert_session import GROUP_DECISIONS, MAX_OVERTAKEN, InsertSession, SessionLimits
+from xapps.sdk.insert_session import MAX_OVERTAKEN, InsertSession, SessionLimits
 from xapps.sdk.metrics import XappMetrics
 
 CITY = build_city("paper")
@@ -133,12 +133,23 @@ def test_a_rejected_request_reserves_nothing(session):
 
 
 def test_controls_leave_in_groups(session):
-    session.deliver(*(flow(number) for number in range(3 * GROUP_DECISIONS)))
-    groups = []
+    session.deliver(*(flow(number) for number in range(48)))
+    groups = [len(session.session.decide_group())]
+    assert groups[0] <= SessionLimits(64, 1).group_decisions
+    session.session.limits = SessionLimits(64, 1, group_decisions=3)
     while session.session.has_work:
         groups.append(len(session.session.decide_group()))
-    assert sum(groups) == 3 * GROUP_DECISIONS
-    assert max(groups) <= GROUP_DECISIONS
+    assert sum(groups) == 48
+    assert max(groups[1:]) <= 3
+
+
+def test_fewer_replans_hold_for_what_is_under_way(session):
+    session.deliver(flow(1))
+    session.decide_all()
+    session.session.limits = SessionLimits(64, 0)
+    session.outcome(1, xapp_pb2.CONTROL_STATUS_ABORTED, snapshot=(9, 40), cause=admission_cause(Cause.LINK_CAPACITY))
+    (control,) = session.decide_all()
+    assert control.WhichOneof("decision") == "reject"
 
 
 def test_an_aborted_commit_is_planned_again_on_the_fresh_snapshot(session):

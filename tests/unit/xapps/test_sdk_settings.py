@@ -1,5 +1,7 @@
 """What an xApp process takes from its environment, and how it refuses the rest."""
 
+import socket
+
 import pytest
 
 from ric_sim.domain.errors import InvalidInput, UnknownKey
@@ -22,6 +24,7 @@ def test_everything_has_a_default_but_the_service():
     settings = load_settings(XappSettings)
     assert (settings.ric, settings.weight, settings.window, settings.replans) == ("127.0.0.1:50051", 100, 64, 1)
     assert settings.instance_id != load_settings(XappSettings).instance_id
+    assert settings.instance_id.startswith(f"{socket.gethostname()[:48]}-"), "so that a container's id is in front"
     with pytest.raises(InvalidInput, match="RICITY_SERVICE"):
         load_settings(RoutingSettings)
 

@@ -25,15 +25,19 @@ _sym_db = _symbol_database.Default()
 from ricity.e2.v1 import common_pb2 as ricity_dot_e2_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ricity/e2/v1/admin.proto\x12\x0cricity.e2.v1\x1a\x19ricity/e2/v1/common.proto\"\xd4\x01\n\x08NodeInfo\x12/\n\tglobal_id\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.GlobalE2NodeId\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12.\n\x06status\x18\x04 \x01(\x0e\x32\x1e.ricity.e2.v1.ConnectionStatus\x12\x10\n\x08\x61gent_id\x18\x05 \x01(\t\x12\x30\n\rran_functions\x18\x06 \x03(\x0b\x32\x19.ricity.e2.v1.RanFunction\"\x12\n\x10ListNodesRequest\":\n\x11ListNodesResponse\x12%\n\x05nodes\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.NodeInfo\"\x13\n\x11WatchNodesRequest\":\n\x12WatchNodesResponse\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x16.ricity.e2.v1.NodeInfo\"\xe5\x01\n\x10SubscriptionInfo\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\x17\n\x0fran_function_id\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tran_names\x18\x04 \x03(\t\x12\r\n\x05items\x18\x05 \x03(\t\x12\x1d\n\x15granularity_period_ms\x18\x06 \x01(\r\x12\x11\n\tinstances\x18\x07 \x03(\t\x12\x19\n\x11indications_total\x18\x08 \x01(\x04\x12\x15\n\rdropped_total\x18\t \x01(\x04\x12\x0b\n\x03lag\x18\n \x01(\r\"\x1a\n\x18ListSubscriptionsRequest\"R\n\x19ListSubscriptionsResponse\x12\x35\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1e.ricity.e2.v1.SubscriptionInfo\"\xb2\x02\n\x08XappInfo\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x0e\n\x06window\x18\x05 \x01(\r\x12\r\n\x05state\x18\x06 \x01(\t\x12\x13\n\x0boutstanding\x18\x07 \x01(\r\x12\x17\n\x0f\x64\x65livered_total\x18\x08 \x01(\x04\x12\x16\n\x0e\x61nswered_total\x18\t \x01(\x04\x12\x15\n\rsubscriptions\x18\n \x01(\r\x12\x15\n\rapplied_total\x18\x0b \x01(\x04\x12\x16\n\x0erejected_total\x18\x0c \x01(\x04\x12\x17\n\x0f\x64\x65\x66\x61ulted_total\x18\r \x01(\x04\x12\x14\n\x0c\x66\x61iled_total\x18\x0e \x01(\x04\"\xab\x01\n\rRequestTotals\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x16\n\x0ereceived_total\x18\x02 \x01(\x04\x12\x16\n\x0e\x61nswered_total\x18\x03 \x01(\x04\x12\x17\n\x0f\x64\x65\x66\x61ulted_total\x18\x04 \x01(\x04\x12\x16\n\x0egiven_up_total\x18\x05 \x01(\x04\x12\x15\n\rdoubled_total\x18\x06 \x01(\x04\x12\x0f\n\x07waiting\x18\x07 \x01(\x04\"\x12\n\x10ListXappsRequest\"i\n\x11ListXappsResponse\x12%\n\x05xapps\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.XappInfo\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.ricity.e2.v1.RequestTotals\"Y\n\x10SetWeightRequest\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\x0c\n\x04keep\x18\x04 \x01(\x08\"&\n\x11SetWeightResponse\x12\x11\n\tinstances\x18\x01 \x01(\r\"\x19\n\x17ListMeasurementsRequest\"K\n\x18ListMeasurementsResponse\x12/\n\x0cmeasurements\x18\x01 \x03(\x0b\x32\x19.ricity.e2.v1.Measurement\"%\n\x11GetReportsRequest\x12\x10\n\x08ran_name\x18\x01 \x01(\t\";\n\x12GetReportsResponse\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.ricity.e2.v1.Report*z\n\x10\x43onnectionStatus\x12!\n\x1d\x43ONNECTION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTION_STATUS_CONNECTED\x10\x01\x12\"\n\x1e\x43ONNECTION_STATUS_DISCONNECTED\x10\x02\x32\xe7\x04\n\x0e\x45\x32\x41\x64minService\x12L\n\tListNodes\x12\x1e.ricity.e2.v1.ListNodesRequest\x1a\x1f.ricity.e2.v1.ListNodesResponse\x12Q\n\nWatchNodes\x12\x1f.ricity.e2.v1.WatchNodesRequest\x1a .ricity.e2.v1.WatchNodesResponse0\x01\x12\x64\n\x11ListSubscriptions\x12&.ricity.e2.v1.ListSubscriptionsRequest\x1a\'.ricity.e2.v1.ListSubscriptionsResponse\x12L\n\tListXapps\x12\x1e.ricity.e2.v1.ListXappsRequest\x1a\x1f.ricity.e2.v1.ListXappsResponse\x12L\n\tSetWeight\x12\x1e.ricity.e2.v1.SetWeightRequest\x1a\x1f.ricity.e2.v1.SetWeightResponse\x12\x61\n\x10ListMeasurements\x12%.ricity.e2.v1.ListMeasurementsRequest\x1a&.ricity.e2.v1.ListMeasurementsResponse\x12O\n\nGetReports\x12\x1f.ricity.e2.v1.GetReportsRequest\x1a .ricity.e2.v1.GetReportsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18ricity/e2/v1/admin.proto\x12\x0cricity.e2.v1\x1a\x19ricity/e2/v1/common.proto\"\xd4\x01\n\x08NodeInfo\x12/\n\tglobal_id\x18\x01 \x01(\x0b\x32\x1c.ricity.e2.v1.GlobalE2NodeId\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12\x11\n\tnode_name\x18\x03 \x01(\t\x12.\n\x06status\x18\x04 \x01(\x0e\x32\x1e.ricity.e2.v1.ConnectionStatus\x12\x10\n\x08\x61gent_id\x18\x05 \x01(\t\x12\x30\n\rran_functions\x18\x06 \x03(\x0b\x32\x19.ricity.e2.v1.RanFunction\"\x12\n\x10ListNodesRequest\":\n\x11ListNodesResponse\x12%\n\x05nodes\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.NodeInfo\"\x13\n\x11WatchNodesRequest\":\n\x12WatchNodesResponse\x12$\n\x04node\x18\x01 \x01(\x0b\x32\x16.ricity.e2.v1.NodeInfo\"\xe5\x01\n\x10SubscriptionInfo\x12\x17\n\x0fsubscription_id\x18\x01 \x01(\x04\x12\x17\n\x0fran_function_id\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x11\n\tran_names\x18\x04 \x03(\t\x12\r\n\x05items\x18\x05 \x03(\t\x12\x1d\n\x15granularity_period_ms\x18\x06 \x01(\r\x12\x11\n\tinstances\x18\x07 \x03(\t\x12\x19\n\x11indications_total\x18\x08 \x01(\x04\x12\x15\n\rdropped_total\x18\t \x01(\x04\x12\x0b\n\x03lag\x18\n \x01(\r\"\x1a\n\x18ListSubscriptionsRequest\"R\n\x19ListSubscriptionsResponse\x12\x35\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x1e.ricity.e2.v1.SubscriptionInfo\"\xe4\x02\n\x08XappInfo\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x0e\n\x06weight\x18\x04 \x01(\r\x12\x0e\n\x06window\x18\x05 \x01(\r\x12\r\n\x05state\x18\x06 \x01(\t\x12\x13\n\x0boutstanding\x18\x07 \x01(\r\x12\x17\n\x0f\x64\x65livered_total\x18\x08 \x01(\x04\x12\x16\n\x0e\x61nswered_total\x18\t \x01(\x04\x12\x15\n\rsubscriptions\x18\n \x01(\r\x12\x15\n\rapplied_total\x18\x0b \x01(\x04\x12\x16\n\x0erejected_total\x18\x0c \x01(\x04\x12\x17\n\x0f\x64\x65\x66\x61ulted_total\x18\r \x01(\x04\x12\x14\n\x0c\x66\x61iled_total\x18\x0e \x01(\x04\x12\x19\n\x11\x63onfig_generation\x18\x0f \x01(\x04\x12\x15\n\rlive_settings\x18\x10 \x03(\t\"\xab\x01\n\rRequestTotals\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x16\n\x0ereceived_total\x18\x02 \x01(\x04\x12\x16\n\x0e\x61nswered_total\x18\x03 \x01(\x04\x12\x17\n\x0f\x64\x65\x66\x61ulted_total\x18\x04 \x01(\x04\x12\x16\n\x0egiven_up_total\x18\x05 \x01(\x04\x12\x15\n\rdoubled_total\x18\x06 \x01(\x04\x12\x0f\n\x07waiting\x18\x07 \x01(\x04\"\x12\n\x10ListXappsRequest\"i\n\x11ListXappsResponse\x12%\n\x05xapps\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.XappInfo\x12-\n\x08requests\x18\x02 \x03(\x0b\x32\x1b.ricity.e2.v1.RequestTotals\"Y\n\x10SetWeightRequest\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12\x0e\n\x06weight\x18\x03 \x01(\r\x12\x0c\n\x04keep\x18\x04 \x01(\x08\"&\n\x11SetWeightResponse\x12\x11\n\tinstances\x18\x01 \x01(\r\"\xdc\x01\n\x14\x43onfigureXappRequest\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x14\n\x0cinstance_ids\x18\x02 \x03(\t\x12\x12\n\ngeneration\x18\x03 \x01(\x04\x12\x42\n\x08settings\x18\x04 \x03(\x0b\x32\x30.ricity.e2.v1.ConfigureXappRequest.SettingsEntry\x12\x12\n\ncheck_only\x18\x05 \x01(\x08\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"H\n\x15\x43onfigureXappResponse\x12/\n\tinstances\x18\x01 \x03(\x0b\x32\x1c.ricity.e2.v1.InstanceConfig\"y\n\x0eInstanceConfig\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12,\n\x07outcome\x18\x03 \x01(\x0e\x32\x1b.ricity.e2.v1.ConfigOutcome\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x19\n\x17ListMeasurementsRequest\"K\n\x18ListMeasurementsResponse\x12/\n\x0cmeasurements\x18\x01 \x03(\x0b\x32\x19.ricity.e2.v1.Measurement\"%\n\x11GetReportsRequest\x12\x10\n\x08ran_name\x18\x01 \x01(\t\";\n\x12GetReportsResponse\x12%\n\x07reports\x18\x01 \x03(\x0b\x32\x14.ricity.e2.v1.Report*z\n\x10\x43onnectionStatus\x12!\n\x1d\x43ONNECTION_STATUS_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTION_STATUS_CONNECTED\x10\x01\x12\"\n\x1e\x43ONNECTION_STATUS_DISCONNECTED\x10\x02*\x87\x01\n\rConfigOutcome\x12\x1e\n\x1a\x43ONFIG_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43ONFIG_OUTCOME_ACCEPTED\x10\x01\x12\x1a\n\x16\x43ONFIG_OUTCOME_REFUSED\x10\x02\x12\x1d\n\x19\x43ONFIG_OUTCOME_UNANSWERED\x10\x03\x32\xc1\x05\n\x0e\x45\x32\x41\x64minService\x12L\n\tListNodes\x12\x1e.ricity.e2.v1.ListNodesRequest\x1a\x1f.ricity.e2.v1.ListNodesResponse\x12Q\n\nWatchNodes\x12\x1f.ricity.e2.v1.WatchNodesRequest\x1a .ricity.e2.v1.WatchNodesResponse0\x01\x12\x64\n\x11ListSubscriptions\x12&.ricity.e2.v1.ListSubscriptionsRequest\x1a\'.ricity.e2.v1.ListSubscriptionsResponse\x12L\n\tListXapps\x12\x1e.ricity.e2.v1.ListXappsRequest\x1a\x1f.ricity.e2.v1.ListXappsResponse\x12L\n\tSetWeight\x12\x1e.ricity.e2.v1.SetWeightRequest\x1a\x1f.ricity.e2.v1.SetWeightResponse\x12X\n\rConfigureXapp\x12\".ricity.e2.v1.ConfigureXappRequest\x1a#.ricity.e2.v1.ConfigureXappResponse\x12\x61\n\x10ListMeasurements\x12%.ricity.e2.v1.ListMeasurementsRequest\x1a&.ricity.e2.v1.ListMeasurementsResponse\x12O\n\nGetReports\x12\x1f.ricity.e2.v1.GetReportsRequest\x1a .ricity.e2.v1.GetReportsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.e2.v1.admin_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONNECTIONSTATUS']._serialized_start=1734
-  _globals['_CONNECTIONSTATUS']._serialized_end=1856
+  _globals['_CONFIGUREXAPPREQUEST_SETTINGSENTRY']._loaded_options = None
+  _globals['_CONFIGUREXAPPREQUEST_SETTINGSENTRY']._serialized_options = b'8\001'
+  _globals['_CONNECTIONSTATUS']._serialized_start=2204
+  _globals['_CONNECTIONSTATUS']._serialized_end=2326
+  _globals['_CONFIGOUTCOME']._serialized_start=2329
+  _globals['_CONFIGOUTCOME']._serialized_end=2464
   _globals['_NODEINFO']._serialized_start=70
   _globals['_NODEINFO']._serialized_end=282
   _globals['_LISTNODESREQUEST']._serialized_start=284
@@ -51,25 +55,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=705
   _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=787
   _globals['_XAPPINFO']._serialized_start=790
-  _globals['_XAPPINFO']._serialized_end=1096
-  _globals['_REQUESTTOTALS']._serialized_start=1099
-  _globals['_REQUESTTOTALS']._serialized_end=1270
-  _globals['_LISTXAPPSREQUEST']._serialized_start=1272
-  _globals['_LISTXAPPSREQUEST']._serialized_end=1290
-  _globals['_LISTXAPPSRESPONSE']._serialized_start=1292
-  _globals['_LISTXAPPSRESPONSE']._serialized_end=1397
-  _globals['_SETWEIGHTREQUEST']._serialized_start=1399
-  _globals['_SETWEIGHTREQUEST']._serialized_end=1488
-  _globals['_SETWEIGHTRESPONSE']._serialized_start=1490
-  _globals['_SETWEIGHTRESPONSE']._serialized_end=1528
-  _globals['_LISTMEASUREMENTSREQUEST']._serialized_start=1530
-  _globals['_LISTMEASUREMENTSREQUEST']._serialized_end=1555
-  _globals['_LISTMEASUREMENTSRESPONSE']._serialized_start=1557
-  _globals['_LISTMEASUREMENTSRESPONSE']._serialized_end=1632
-  _globals['_GETREPORTSREQUEST']._serialized_start=1634
-  _globals['_GETREPORTSREQUEST']._serialized_end=1671
-  _globals['_GETREPORTSRESPONSE']._serialized_start=1673
-  _globals['_GETREPORTSRESPONSE']._serialized_end=1732
-  _globals['_E2ADMINSERVICE']._serialized_start=1859
-  _globals['_E2ADMINSERVICE']._serialized_end=2474
+  _globals['_XAPPINFO']._serialized_end=1146
+  _globals['_REQUESTTOTALS']._serialized_start=1149
+  _globals['_REQUESTTOTALS']._serialized_end=1320
+  _globals['_LISTXAPPSREQUEST']._serialized_start=1322
+  _globals['_LISTXAPPSREQUEST']._serialized_end=1340
+  _globals['_LISTXAPPSRESPONSE']._serialized_start=1342
+  _globals['_LISTXAPPSRESPONSE']._serialized_end=1447
+  _globals['_SETWEIGHTREQUEST']._serialized_start=1449
+  _globals['_SETWEIGHTREQUEST']._serialized_end=1538
+  _globals['_SETWEIGHTRESPONSE']._serialized_start=1540
+  _globals['_SETWEIGHTRESPONSE']._serialized_end=1578
+  _globals['_CONFIGUREXAPPREQUEST']._serialized_start=1581
+  _globals['_CONFIGUREXAPPREQUEST']._serialized_end=1801
+  _globals['_CONFIGUREXAPPREQUEST_SETTINGSENTRY']._serialized_start=1754
+  _globals['_CONFIGUREXAPPREQUEST_SETTINGSENTRY']._serialized_end=1801
+  _globals['_CONFIGUREXAPPRESPONSE']._serialized_start=1803
+  _globals['_CONFIGUREXAPPRESPONSE']._serialized_end=1875
+  _globals['_INSTANCECONFIG']._serialized_start=1877
+  _globals['_INSTANCECONFIG']._serialized_end=1998
+  _globals['_LISTMEASUREMENTSREQUEST']._serialized_start=2000
+  _globals['_LISTMEASUREMENTSREQUEST']._serialized_end=2025
+  _globals['_LISTMEASUREMENTSRESPONSE']._serialized_start=2027
+  _globals['_LISTMEASUREMENTSRESPONSE']._serialized_end=2102
+  _globals['_GETREPORTSREQUEST']._serialized_start=2104
+  _globals['_GETREPORTSREQUEST']._serialized_end=2141
+  _globals['_GETREPORTSRESPONSE']._serialized_start=2143
+  _globals['_GETREPORTSRESPONSE']._serialized_end=2202
+  _globals['_E2ADMINSERVICE']._serialized_start=2467
+  _globals['_E2ADMINSERVICE']._serialized_end=3172
 # @@protoc_insertion_point(module_scope)

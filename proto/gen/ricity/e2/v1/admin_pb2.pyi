@@ -37,6 +37,29 @@ CONNECTION_STATUS_CONNECTED: ConnectionStatus.ValueType  # 1
 CONNECTION_STATUS_DISCONNECTED: ConnectionStatus.ValueType  # 2
 Global___ConnectionStatus: _TypeAlias = ConnectionStatus  # noqa: Y015
 
+class _ConfigOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConfigOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConfigOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONFIG_OUTCOME_UNSPECIFIED: _ConfigOutcome.ValueType  # 0
+    CONFIG_OUTCOME_ACCEPTED: _ConfigOutcome.ValueType  # 1
+    CONFIG_OUTCOME_REFUSED: _ConfigOutcome.ValueType  # 2
+    """it runs what it ran before"""
+    CONFIG_OUTCOME_UNANSWERED: _ConfigOutcome.ValueType  # 3
+    """it may have taken it: ListXapps shows its generation"""
+
+class ConfigOutcome(_ConfigOutcome, metaclass=_ConfigOutcomeEnumTypeWrapper): ...
+
+CONFIG_OUTCOME_UNSPECIFIED: ConfigOutcome.ValueType  # 0
+CONFIG_OUTCOME_ACCEPTED: ConfigOutcome.ValueType  # 1
+CONFIG_OUTCOME_REFUSED: ConfigOutcome.ValueType  # 2
+"""it runs what it ran before"""
+CONFIG_OUTCOME_UNANSWERED: ConfigOutcome.ValueType  # 3
+"""it may have taken it: ListXapps shows its generation"""
+Global___ConfigOutcome: _TypeAlias = ConfigOutcome  # noqa: Y015
+
 @_typing.final
 class NodeInfo(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -251,6 +274,8 @@ class XappInfo(_message.Message):
     REJECTED_TOTAL_FIELD_NUMBER: _builtins.int
     DEFAULTED_TOTAL_FIELD_NUMBER: _builtins.int
     FAILED_TOTAL_FIELD_NUMBER: _builtins.int
+    CONFIG_GENERATION_FIELD_NUMBER: _builtins.int
+    LIVE_SETTINGS_FIELD_NUMBER: _builtins.int
     xapp_name: _builtins.str
     xapp_version: _builtins.str
     instance_id: _builtins.str
@@ -271,6 +296,12 @@ class XappInfo(_message.Message):
     """the node took its default action while this instance held the request"""
     failed_total: _builtins.int
     """of the rejects, those because its agent failed"""
+    config_generation: _builtins.int
+    """of the configuration it says it runs; 0: it says nothing"""
+    @_builtins.property
+    def live_settings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """RICITY_* variables it takes while it runs"""
+
     def __init__(
         self,
         *,
@@ -288,10 +319,12 @@ class XappInfo(_message.Message):
         rejected_total: _builtins.int = ...,
         defaulted_total: _builtins.int = ...,
         failed_total: _builtins.int = ...,
+        config_generation: _builtins.int = ...,
+        live_settings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_total", b"answered_total", "applied_total", b"applied_total", "defaulted_total", b"defaulted_total", "delivered_total", b"delivered_total", "failed_total", b"failed_total", "instance_id", b"instance_id", "outstanding", b"outstanding", "rejected_total", b"rejected_total", "state", b"state", "subscriptions", b"subscriptions", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_total", b"answered_total", "applied_total", b"applied_total", "config_generation", b"config_generation", "defaulted_total", b"defaulted_total", "delivered_total", b"delivered_total", "failed_total", b"failed_total", "instance_id", b"instance_id", "live_settings", b"live_settings", "outstanding", b"outstanding", "rejected_total", b"rejected_total", "state", b"state", "subscriptions", b"subscriptions", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -429,6 +462,113 @@ class SetWeightResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetWeightResponse: _TypeAlias = SetWeightResponse  # noqa: Y015
+
+@_typing.final
+class ConfigureXappRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    XAPP_NAME_FIELD_NUMBER: _builtins.int
+    INSTANCE_IDS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    CHECK_ONLY_FIELD_NUMBER: _builtins.int
+    xapp_name: _builtins.str
+    generation: _builtins.int
+    check_only: _builtins.bool
+    """asks whether it would be taken; nothing changes"""
+    @_builtins.property
+    def instance_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """empty: every instance"""
+
+    @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """RICITY_* variables, whole"""
+
+    def __init__(
+        self,
+        *,
+        xapp_name: _builtins.str = ...,
+        instance_ids: _abc.Iterable[_builtins.str] | None = ...,
+        generation: _builtins.int = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        check_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_only", b"check_only", "generation", b"generation", "instance_ids", b"instance_ids", "settings", b"settings", "xapp_name", b"xapp_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigureXappRequest: _TypeAlias = ConfigureXappRequest  # noqa: Y015
+
+@_typing.final
+class ConfigureXappResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def instances(self) -> _containers.RepeatedCompositeFieldContainer[Global___InstanceConfig]: ...
+    def __init__(
+        self,
+        *,
+        instances: _abc.Iterable[Global___InstanceConfig] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instances", b"instances"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigureXappResponse: _TypeAlias = ConfigureXappResponse  # noqa: Y015
+
+@_typing.final
+class InstanceConfig(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    XAPP_VERSION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    instance_id: _builtins.str
+    xapp_version: _builtins.str
+    outcome: Global___ConfigOutcome.ValueType
+    reason: _builtins.str
+    """why not, for people"""
+    def __init__(
+        self,
+        *,
+        instance_id: _builtins.str = ...,
+        xapp_version: _builtins.str = ...,
+        outcome: Global___ConfigOutcome.ValueType = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_id", b"instance_id", "outcome", b"outcome", "reason", b"reason", "xapp_version", b"xapp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstanceConfig: _TypeAlias = InstanceConfig  # noqa: Y015
 
 @_typing.final
 class ListMeasurementsRequest(_message.Message):

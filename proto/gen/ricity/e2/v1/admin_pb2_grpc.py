@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class E2AdminServiceStub:
-    """Read-only views for the CLI, the console and the manager, and the delivery weights.
+    """Read-only views for the CLI, the console and the manager, the delivery weights and the way of a configuration.
     """
 
     def __init__(self, channel):
@@ -60,6 +60,11 @@ class E2AdminServiceStub:
                 request_serializer=ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightRequest.SerializeToString,
                 response_deserializer=ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightResponse.FromString,
                 _registered_method=True)
+        self.ConfigureXapp = channel.unary_unary(
+                '/ricity.e2.v1.E2AdminService/ConfigureXapp',
+                request_serializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappRequest.SerializeToString,
+                response_deserializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappResponse.FromString,
+                _registered_method=True)
         self.ListMeasurements = channel.unary_unary(
                 '/ricity.e2.v1.E2AdminService/ListMeasurements',
                 request_serializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ListMeasurementsRequest.SerializeToString,
@@ -73,7 +78,7 @@ class E2AdminServiceStub:
 
 
 class E2AdminServiceServicer:
-    """Read-only views for the CLI, the console and the manager, and the delivery weights.
+    """Read-only views for the CLI, the console and the manager, the delivery weights and the way of a configuration.
     """
 
     def ListNodes(self, request, context):
@@ -103,6 +108,13 @@ class E2AdminServiceServicer:
 
     def SetWeight(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfigureXapp(self, request, context):
+        """Hands a configuration to attached instances and waits, for two seconds at most, for what each says to it.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -147,6 +159,11 @@ def add_E2AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightRequest.FromString,
                     response_serializer=ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightResponse.SerializeToString,
             ),
+            'ConfigureXapp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfigureXapp,
+                    request_deserializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappRequest.FromString,
+                    response_serializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappResponse.SerializeToString,
+            ),
             'ListMeasurements': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMeasurements,
                     request_deserializer=ricity_dot_e2_dot_v1_dot_admin__pb2.ListMeasurementsRequest.FromString,
@@ -166,7 +183,7 @@ def add_E2AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class E2AdminService:
-    """Read-only views for the CLI, the console and the manager, and the delivery weights.
+    """Read-only views for the CLI, the console and the manager, the delivery weights and the way of a configuration.
     """
 
     @staticmethod
@@ -294,6 +311,33 @@ class E2AdminService:
             '/ricity.e2.v1.E2AdminService/SetWeight',
             ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightRequest.SerializeToString,
             ricity_dot_e2_dot_v1_dot_admin__pb2.SetWeightResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfigureXapp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ricity.e2.v1.E2AdminService/ConfigureXapp',
+            ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappRequest.SerializeToString,
+            ricity_dot_e2_dot_v1_dot_admin__pb2.ConfigureXappResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,7 @@ class AttachRequest(_message.Message):
     DRAIN_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
     STEERING_CONFIRMATION_FIELD_NUMBER: _builtins.int
+    CONFIG_ANSWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def register(self) -> Global___RegisterRequest: ...
     @_builtins.property
@@ -80,6 +81,8 @@ class AttachRequest(_message.Message):
     def keep_alive(self) -> Global___KeepAliveNotice: ...
     @_builtins.property
     def steering_confirmation(self) -> Global___SteeringConfirmation: ...
+    @_builtins.property
+    def config_answer(self) -> Global___ConfigAnswer: ...
     def __init__(
         self,
         *,
@@ -90,12 +93,13 @@ class AttachRequest(_message.Message):
         drain: Global___DrainNotice | None = ...,
         keep_alive: Global___KeepAliveNotice | None = ...,
         steering_confirmation: Global___SteeringConfirmation | None = ...,
+        config_answer: Global___ConfigAnswer | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config_answer", b"config_answer", "controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_answer", b"config_answer", "controls", b"controls", "drain", b"drain", "keep_alive", b"keep_alive", "message", b"message", "register", b"register", "steering_confirmation", b"steering_confirmation", "subscribe", b"subscribe", "unsubscribe", b"unsubscribe"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register", "subscribe", "unsubscribe", "controls", "drain", "keep_alive", "steering_confirmation"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register", "subscribe", "unsubscribe", "controls", "drain", "keep_alive", "steering_confirmation", "config_answer"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -114,6 +118,7 @@ class AttachResponse(_message.Message):
     DRAIN_FIELD_NUMBER: _builtins.int
     KEEP_ALIVE_FIELD_NUMBER: _builtins.int
     STEERING_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def register_result(self) -> Global___RegisterResult: ...
     @_builtins.property
@@ -134,6 +139,8 @@ class AttachResponse(_message.Message):
     def keep_alive(self) -> Global___KeepAliveNotice: ...
     @_builtins.property
     def steering(self) -> Global___SteeringNotice: ...
+    @_builtins.property
+    def config(self) -> Global___ConfigNotice: ...
     def __init__(
         self,
         *,
@@ -146,12 +153,13 @@ class AttachResponse(_message.Message):
         drain: Global___DrainNotice | None = ...,
         keep_alive: Global___KeepAliveNotice | None = ...,
         steering: Global___SteeringNotice | None = ...,
+        config: Global___ConfigNotice | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "drain", b"drain", "inserts", b"inserts", "keep_alive", b"keep_alive", "message", b"message", "outcomes", b"outcomes", "register_result", b"register_result", "reports", b"reports", "steering", b"steering", "subscribe_result", b"subscribe_result", "unsubscribe_result", b"unsubscribe_result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register_result", "subscribe_result", "unsubscribe_result", "inserts", "reports", "outcomes", "drain", "keep_alive", "steering"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["register_result", "subscribe_result", "unsubscribe_result", "inserts", "reports", "outcomes", "drain", "keep_alive", "steering", "config"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -167,6 +175,8 @@ class RegisterRequest(_message.Message):
     INSTANCE_ID_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     WINDOW_FIELD_NUMBER: _builtins.int
+    CONFIG_GENERATION_FIELD_NUMBER: _builtins.int
+    LIVE_SETTINGS_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     xapp_name: _builtins.str
     xapp_version: _builtins.str
@@ -176,6 +186,12 @@ class RegisterRequest(_message.Message):
     """share of the delivery among the versions of the xApp; 0: standby"""
     window: _builtins.int
     """most requests it holds at once, 1 to 4096"""
+    config_generation: _builtins.int
+    """of the configuration it runs; 0: started without one"""
+    @_builtins.property
+    def live_settings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """RICITY_* variables it takes while it runs"""
+
     def __init__(
         self,
         *,
@@ -185,10 +201,12 @@ class RegisterRequest(_message.Message):
         instance_id: _builtins.str = ...,
         weight: _builtins.int = ...,
         window: _builtins.int = ...,
+        config_generation: _builtins.int = ...,
+        live_settings: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["instance_id", b"instance_id", "protocol_version", b"protocol_version", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_generation", b"config_generation", "instance_id", b"instance_id", "live_settings", b"live_settings", "protocol_version", b"protocol_version", "weight", b"weight", "window", b"window", "xapp_name", b"xapp_name", "xapp_version", b"xapp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -676,6 +694,92 @@ class SteeringConfirmation(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SteeringConfirmation: _TypeAlias = SteeringConfirmation  # noqa: Y015
+
+@_typing.final
+class ConfigNotice(_message.Message):
+    """A configuration for an instance that runs; answered on the stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    CHECK_ONLY_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.int
+    """comes back in the answer"""
+    generation: _builtins.int
+    check_only: _builtins.bool
+    """says whether it would be taken; nothing changes"""
+    @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """RICITY_* variables, whole: a live setting that is missing goes back to its default"""
+
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.int = ...,
+        generation: _builtins.int = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        check_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_only", b"check_only", "generation", b"generation", "notice_id", b"notice_id", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigNotice: _TypeAlias = ConfigNotice  # noqa: Y015
+
+@_typing.final
+class ConfigAnswer(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.int
+    generation: _builtins.int
+    """that the instance runs from here on"""
+    accepted: _builtins.bool
+    """taken, or would be; every decision from here on obeys what was taken"""
+    reason: _builtins.str
+    """of a refusal, for people"""
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.int = ...,
+        generation: _builtins.int = ...,
+        accepted: _builtins.bool = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "generation", b"generation", "notice_id", b"notice_id", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfigAnswer: _TypeAlias = ConfigAnswer  # noqa: Y015
 
 @_typing.final
 class GetCityRequest(_message.Message):
