@@ -90,10 +90,20 @@ class Dapps:
             return
         former, self._former[du] = self._former[du], best.instance_id
         if former:
-            cause = "gone" if before is None else "silent" if _is_silent(before) else "preferred" if self.preferred[du] else "newer"
+            cause = (
+                "gone" if before is None else "silent" if _is_silent(before) else "preferred" if self.preferred[du] else "newer"
+            )
             self.handovers[du] += 1
             self._metrics.handovers[du][cause].inc()
             self._log.info("dapp.handover", du=du, cause=cause, former=former, instance=best.instance_id, version=best.version)
+
+    def _cause(self, du: int, before: Session | None) -> str:
+        """Why the former dApp decides no longer: one of `HANDOVER_CAUSES`."""
+        if before is None:
+            return "gone"
+        if _is_silent(before):
+            return "silent"
+        return "preferred" if self.preferred[du] else "newer"
 
     def _fitness(self, row: Session, before: Session | None) -> tuple[bool, bool, bool]:
         proven = row.proofs >= PROOF_ANSWERS or row is before
