@@ -27,6 +27,8 @@ class ManagerSettings(RestSettings):
 
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the REST interface; 0 takes a free one.")
     ric: str = Field("127.0.0.1:50051", description="gRPC address of the RIC, host:port.")
+    radio: str = Field("127.0.0.1:50061", description="gRPC address of the radio network, to which slicing dApps attach.")
+    critic: str = Field("127.0.0.1:50062", description="gRPC address of the critic; the one it starts takes that port.")
     a1_dialect: Literal["std", "osc"] = Field("std", description="A1-P as the O-RAN standard has it, or as O-RAN SC's mediator.")
     a1_callback_timeout_s: float = Field(2.0, gt=0, le=30, description="How long a notification destination may take.")
     a1_callback_tries: int = Field(3, ge=1, le=10, description="How often a notification is sent until it is answered.")
@@ -44,6 +46,10 @@ class ManagerSettings(RestSettings):
     docker_network: str = Field("", description="Network of the containers; empty: the project's default network.")
     docker_certificates: str = Field(
         "", description="Volume with an xApp's certificate, mounted at /tls; {xapp} stands for its name; empty: it has none."
+    )
+    docker_kept: str = Field(
+        "",
+        description="Volume of what the critic keeps, mounted at /runs; {xapp} stands for its name; empty: <project>_{xapp}.",
     )
     docker_image: str = Field("ricity:dev", description="Of xApps whose descriptor names a module but no image.")
     kubernetes_config: Path | None = Field(

@@ -19,6 +19,7 @@ from services.common.logs import configure_logs
 from services.common.server import HealthStatus, create_server
 from services.common.settings import load_settings
 from services.common.status_port import StatusPort
+from services.radio.admin import RadioAdminServicer
 from services.radio.network import RadioNetwork
 from services.radio.ratio_link import RatioLink
 from services.radio.session import RadioServicer
@@ -49,9 +50,10 @@ async def running_radio(settings: RadioSettings, *, log: Any, plays: bool = True
     status, network = HealthStatus(), RadioNetwork(settings, log=log)
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     access = settings.transport.access()
-    service_names = [radio_pb2.DESCRIPTOR.services_by_name["RadioService"].full_name]
+    service_names = [service.full_name for service in radio_pb2.DESCRIPTOR.services_by_name.values()]
     server = create_server(status, service_names, admit=access.admit)
     radio_pb2_grpc.add_RadioServiceServicer_to_server(RadioServicer(network, access), server)
+    radio_pb2_grpc.add_RadioAdminServiceServicer_to_server(RadioAdminServicer(network), server)
     grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)

@@ -10,6 +10,7 @@ from ric_sim.radio.shield import LIMITS
 from ric_sim.radio.world import StepResult
 from ric_sim.telemetry import counter, gauge, histogram
 
+HANDOVER_CAUSES = ("newer", "preferred", "gone", "silent")
 CONTROL_RESULTS = ("applied", "shielded", "missing", "refused", "late")
 
 
@@ -27,6 +28,8 @@ class RadioMetrics:
         self.attached = gauge("ricity_radio_dapps_attached")
         self._rule_reward = gauge("ricity_radio_rule_reward")
         self.controls = [{result: controls.labels(du=name, result=result) for result in CONTROL_RESULTS} for name in names]
+        handovers = counter("ricity_radio_handovers_total")
+        self.handovers = [{cause: handovers.labels(du=name, cause=cause) for cause in HANDOVER_CAUSES} for name in names]
         self.interventions = [{limit: interventions.labels(du=name, limit=limit) for limit in LIMITS} for name in names]
         self._satisfied = [[satisfied.labels(du=name, slice=key) for key in SLICES] for name in names]
         self._used = [[used.labels(du=name, slice=key) for key in SLICES] for name in names]

@@ -18,13 +18,11 @@ from ric_sim.radio.shield import Shield, ShieldLimits
 from ric_sim.radio.world import World
 from ricity.radio.v1 import radio_pb2
 from services.radio.codec import Applied, Wish, outcome_of, wish_of
+from services.radio.dapps import MISSES_BEFORE_UNWAITED, Dapps
 from services.radio.metrics import RadioMetrics
 from services.radio.record import SlicingRecord
 from services.radio.session import Session
 from services.radio.settings import RadioSettings
-
-MISSES_BEFORE_UNWAITED = 5
-"""Frames in a row without its control after which an attached dApp is waited for no longer, until it answers again."""
 
 _LOGGED_REFUSALS = 100
 _FOLLOWED = (radio_pb2.CONTROL_RESULT_APPLIED, radio_pb2.CONTROL_RESULT_SHIELDED)
@@ -37,6 +35,7 @@ class RadioNetwork:
 
     Attributes:
         epoch: drawn at the start; frames count within it.
+        dapps: who decides for which O-DU, and who stands by.
         record: what has happened.
         outcomes: of the last frame, by O-DU; None before the first.
     """
@@ -54,7 +53,7 @@ class RadioNetwork:
         self.record = SlicingRecord(self.world.n_dus, rule=settings.rule)
         self._settings, self._log = settings, log
         self._metrics = RadioMetrics(self.world.n_dus)
-        self._sessions: dict[int, Session] = {}
+        self.dapps = Dapps(self.world.n_dus, self._metrics, log=log)
         self.outcomes: list[radio_pb2.FrameOutcome | None] = [None] * self.world.n_dus
         self._answered, self._attached = asyncio.Event(), asyncio.Event()
         shares = np.asarray(BEST_SPLIT) / np.sum(BEST_SPLIT)
@@ -71,37 +70,35 @@ class RadioNetwork:
     # --- dApps -------------------------------------------------------------------------------------------------------
 
     def attach(self, session: Session) -> None:
-        """The session's dApp decides from the next frame on, in place of another one for the same O-DU.
+        """The dApp decides from the next frame on, or stands by where another one does.
 
         An O-DU that was off the air serves UEs from then on, and goes on when its dApp has gone.
         """
-        former = self._sessions.get(session.du)
-        if former is not None:
-            former.close()
-        self._sessions[session.du] = session
+        self.dapps.attach(session)
         for world in (self.world, self._rule_world):
             world.set_on_air(session.du, on_air=True)
         self._count_attached()
-        self._log.info("dapp.attached", du=session.du, instance=session.instance_id)
 
     def detach(self, session: Session) -> None:
-        """Its O-DU is on the safe split from now on; harmless when another session has taken over."""
-        if self._sessions.get(session.du) is session:
-            del self._sessions[session.du]
+        """The O-DU that it decided for is another one's with the next frame, or on the safe split if it has no other."""
+        if self.dapps.detach(session):
             self._count_attached()
-            self._log.warning("dapp.detached", du=session.du, instance=session.instance_id)
             self._check_answered()
 
     def take(self, session: Session, control: radio_pb2.Control) -> None:
-        """A control from a dApp; one of another frame is counted and changes nothing."""
-        if (control.epoch, control.frame) != (self.epoch, self.world.frame) or not session.asked:
+        """A control from a dApp; one of another frame is counted and changes nothing, nor does that of one standing by."""
+        seconds = time.perf_counter() - session.asked_s
+        is_expected = session.asked and (control.epoch, control.frame) == (self.epoch, session.asked_frame)
+        if self.dapps.deciding(session.du) is not session:
+            self._prove(session, control, in_time=is_expected and seconds * 1000 <= self._settings.deadline_ms)
+            return
+        if not is_expected:
             self._count(session.du, "late")
             session.misses = 0
             return
         session.misses = 0
         session.control = control
         session.asked = False
-        seconds = time.perf_counter() - session.asked_s
         self._metrics.answer_seconds.observe(seconds)
         self.record.answered(seconds)
         self._check_answered()
@@ -109,15 +106,29 @@ class RadioNetwork:
     @property
     def instances(self) -> dict[int, str]:
         """O-DU -> the dApp that decides for it."""
-        return {du: session.instance_id for du, session in self._sessions.items()}
+        return {session.du: session.instance_id for session in self.dapps.all_deciding()}
+
+    def _prove(self, session: Session, control: radio_pb2.Control, *, in_time: bool) -> None:
+        """What one that stands by would have done: never applied, but it shows whether the O-DU could be its own."""
+        session.asked, session.misses = False, 0
+        try:
+            wish_of(control, self.world.config.n_rbs)
+        except OutOfRange as error:
+            if session.proofs >= 0:
+                self._log.warning("dapp.unfit", du=session.du, instance=session.instance_id, error=str(error))
+            session.proofs = -1
+        else:
+            session.proofs = max(session.proofs, 0) + 1 if in_time else 0
 
     def _count_attached(self) -> None:
-        self._metrics.attached.set(len(self._sessions))
-        if len(self._sessions) == self.world.on_air.sum():
+        n_deciding = len(self.dapps.all_deciding())
+        self._metrics.attached.set(sum(len(self.dapps.attached(du)) for du in range(self.world.n_dus)))
+        if n_deciding == self.world.on_air.sum():
             self._attached.set()
 
     def _check_answered(self) -> None:
-        if not any(session.asked and session.misses < MISSES_BEFORE_UNWAITED for session in self._sessions.values()):
+        deciding = self.dapps.all_deciding()
+        if not any(session.asked and session.misses < MISSES_BEFORE_UNWAITED for session in deciding):
             self._answered.set()
 
     # --- frames ------------------------------------------------------------------------------------------------------
@@ -128,7 +139,7 @@ class RadioNetwork:
             async with asyncio.timeout(self._settings.wait_for_dapps_s):
                 await self._attached.wait()
         except TimeoutError:
-            self._log.warning("radio.begins_incomplete", attached=len(self._sessions), dus=self.world.n_dus)
+            self._log.warning("radio.begins_incomplete", attached=len(self.dapps.all_deciding()), dus=self.world.n_dus)
         self.record.began_s = due_s = time.monotonic()
         while True:
             await self.play_frame()
@@ -160,17 +171,19 @@ class RadioNetwork:
     def _ask(self) -> None:
         observations, needs = self.world.observe()[0], self.world.need_rbs[0]
         self._answered.clear()
-        for du, session in self._sessions.items():
-            if not self.world.on_air[du]:
-                continue
-            report = radio_pb2.Report(
-                epoch=self.epoch,
-                frame=self.world.frame,
-                observation=observations[du].tolist(),
-                need_rbs=needs[du].tolist(),
-                outcome=self.outcomes[du],
-            )
-            session.ask(report)
+        for du in np.flatnonzero(self.world.on_air).tolist():
+            self.dapps.hand_over(du)
+            deciding = self.dapps.deciding(du)
+            for session in self.dapps.attached(du):
+                report = radio_pb2.Report(
+                    epoch=self.epoch,
+                    frame=self.world.frame,
+                    observation=observations[du].tolist(),
+                    need_rbs=needs[du].tolist(),
+                    outcome=self.outcomes[du],
+                    standby=session is not deciding,
+                )
+                session.ask(report)
         self._check_answered()
 
     def _shielded(self, du: int, need_rbs: list[float]) -> tuple[Wish, Applied]:
@@ -193,24 +206,33 @@ class RadioNetwork:
         """What the O-DU is to do in this frame."""
         if not self.world.on_air[du]:
             return self._safe, Applied(radio_pb2.CONTROL_RESULT_UNSPECIFIED)
-        session = self._sessions.get(du)
+        session = self.dapps.deciding(du)
         control = session.control if session else None
         if session is not None:
             session.misses += session.asked
-            session.control, session.asked = None, False
-        if control is None:
-            self._count(du, "missing")
+            was_asked, session.control, session.asked = session.asked, None, False
+        if session is None or control is None:
+            self._settle(du, session if session and was_asked else None, "missing")
             return self._safe, Applied(radio_pb2.CONTROL_RESULT_MISSING)
         try:
             wish = wish_of(control, self.world.config.n_rbs)
         except OutOfRange as error:
-            self._count(du, "refused")
+            self._settle(du, session, "refused")
             if self._n_refused % _LOGGED_REFUSALS == 0:
                 self._log.warning("control.refused", du=du, error=str(error), refused=self._n_refused + 1)
             self._n_refused += 1
             return self._safe, Applied(radio_pb2.CONTROL_RESULT_REFUSED, str(error))
+        session.counts["applied"] += 1
+        session.proofs = max(session.proofs, 0) + 1
         self.record.decided_with(du, control.policy_version)
         return wish, Applied(radio_pb2.CONTROL_RESULT_APPLIED)
+
+    def _settle(self, du: int, session: Session | None, result: str) -> None:
+        """A frame without a control that can be played."""
+        self._count(du, result)
+        if session is not None:
+            session.counts[result] += 1
+            session.proofs = 0
 
     def _count(self, du: int, result: str) -> None:
         self.record.controls[result][du] += 1

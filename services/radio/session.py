@@ -24,14 +24,19 @@ class Session:
     """A dApp that is attached.
 
     Attributes:
-        asked: a report of this frame is out and unanswered; `asked_s`: since when (perf_counter).
+        version: of the dApp; empty if it does not say.
+        asked: a report is out and unanswered; `asked_s`: since when (perf_counter), `asked_frame`: of which frame.
         control: the answer to it.
         misses: frames in a row that ended without its control.
+        proofs: answers in a row that came in time and could be played, while it decides or stands by.
+        counts: frames in which it decided, by what became of its control: applied, missing, refused.
     """
 
-    def __init__(self, du: int, instance_id: str) -> None:
-        self.du, self.instance_id = du, instance_id
-        self.asked, self.asked_s, self.misses = False, 0.0, 0
+    def __init__(self, du: int, instance_id: str, version: str = "") -> None:
+        self.du, self.instance_id, self.version = du, instance_id, version
+        self.asked, self.asked_s, self.asked_frame = False, 0.0, -1
+        self.misses = self.proofs = 0
+        self.counts = {"applied": 0, "missing": 0, "refused": 0}
         self.control: radio_pb2.Control | None = None
         self._outbox: asyncio.Queue[radio_pb2.AttachResponse | None] = asyncio.Queue()
 
@@ -39,7 +44,7 @@ class Session:
         """Sends a report."""
         if self._outbox.qsize() >= _OUTBOX:
             self._outbox.get_nowait()
-        self.control, self.asked, self.asked_s = None, True, time.perf_counter()
+        self.control, self.asked, self.asked_s, self.asked_frame = None, True, time.perf_counter(), report.frame
         self._outbox.put_nowait(radio_pb2.AttachResponse(report=report))
 
     def close(self) -> None:
@@ -66,11 +71,13 @@ class RadioServicer(radio_pb2_grpc.RadioServiceServicer):
         if first.WhichOneof("message") == "register":
             self._access.scope(context).require_du(first.register.du)
         result = self._admission(first)
-        yield radio_pb2.AttachResponse(register_result=result)
         if not result.accepted:
+            yield radio_pb2.AttachResponse(register_result=result)
             return
-        session = Session(first.register.du, first.register.instance_id)
+        session = Session(first.register.du, first.register.instance_id, first.register.xapp_version)
         self._network.attach(session)
+        result.standby = self._network.dapps.deciding(session.du) is not session
+        yield radio_pb2.AttachResponse(register_result=result)
         reading = asyncio.create_task(self._read(session, requests))
         reading.add_done_callback(lambda _: session.close())
         try:
@@ -97,6 +104,8 @@ class RadioServicer(radio_pb2_grpc.RadioServiceServicer):
             detail = f"O-DU {first.register.du}: this network has 0 to {world.n_dus - 1}, any network at most {MAX_DUS}"
         elif not first.register.instance_id:
             detail = "instance_id is empty: draw one at the process start"
+        elif not self._network.dapps.has_room(first.register.du, first.register.instance_id):
+            detail = "as many dApps as it takes are attached to the O-DU: end one of them (`ricity xapp list --radio`)"
         return radio_pb2.RegisterResult(
             accepted=not detail,
             detail=detail,

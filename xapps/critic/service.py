@@ -17,7 +17,7 @@ from xapps.critic.checkpoint import load_checkpoint, save_checkpoint
 from xapps.critic.learner import LiveLearner
 from xapps.critic.push import Pusher
 from xapps.critic.registry_link import RegistryLink
-from xapps.critic.session import LearningServicer
+from xapps.critic.session import CriticAdminServicer, LearningServicer
 from xapps.critic.settings import CriticSettings
 from xapps.sdk.standalone import HealthStatus, create_server
 
@@ -45,9 +45,10 @@ async def running_critic(settings: CriticSettings, *, log: Any) -> AsyncIterator
     access = settings.transport.access()
     servicer = LearningServicer(learner, access, on_news=news.set, log=log)
     pusher = Pusher(learner, timeout_s=settings.stage_timeout_ms / 1000, log=log)
-    service_names = [learning_pb2.DESCRIPTOR.services_by_name["LearningService"].full_name]
+    service_names = [service.full_name for service in learning_pb2.DESCRIPTOR.services_by_name.values()]
     server = create_server(status, service_names, admit=access.admit)
     learning_pb2_grpc.add_LearningServiceServicer_to_server(servicer, server)
+    learning_pb2_grpc.add_CriticAdminServiceServicer_to_server(CriticAdminServicer(settings, servicer, learner), server)
     grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)
     await server.start()
     await status.set_ready(ready=True)

@@ -12,6 +12,7 @@ from ricity.learning.v1 import learning_pb2, learning_pb2_grpc
 from xapps.critic.intake import MOST_TRANSITIONS
 from xapps.critic.learner import LiveLearner
 from xapps.critic.metrics import REFUSALS, UNKNOWN
+from xapps.critic.settings import CriticSettings
 
 PROTOCOL_VERSION = 1
 
@@ -137,4 +138,20 @@ class LearningServicer(learning_pb2_grpc.LearningServiceServicer):
             protocol_version=PROTOCOL_VERSION,
             batch_transitions=MOST_TRANSITIONS,
             decoding=self._learner.config.world.decoding,
+        )
+
+
+class CriticAdminServicer(learning_pb2_grpc.CriticAdminServiceServicer):
+    """Says which critic this is."""
+
+    def __init__(self, settings: CriticSettings, learning: LearningServicer, learner: LiveLearner) -> None:
+        self._settings, self._learning, self._learner = settings, learning, learner
+
+    async def GetCritic(self, request: Any, context: Any) -> learning_pb2.GetCriticResponse:
+        return learning_pb2.GetCriticResponse(
+            instance_id=self._settings.instance_id,
+            xapp_version=self._settings.version_of("critic"),
+            updates=self._learner.n_updates,
+            policy_version=self._learner.version,
+            actors=len(self._learning.sessions),
         )

@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 
 from ric_sim.radio.config import MAX_DUS, MIN_DUS
-from xapps.sdk.standalone import ProcessSettings
+from xapps.sdk.standalone import StandaloneSettings
 
 
-class CriticSettings(ProcessSettings):
+class CriticSettings(StandaloneSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
     grpc_port: int = Field(50062, ge=0, le=65535, description="Port of the actors' streams; 0 takes a free one.")

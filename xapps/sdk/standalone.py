@@ -6,11 +6,13 @@ The slicing dApps and their critic talk to the radio network and to each other; 
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import grpc
+from pydantic import Field
 
 from ric_sim.domain.errors import RefusedByRic
 from ric_sim.telemetry import declare
@@ -19,6 +21,7 @@ from services.common.logs import configure_logs
 from services.common.server import HealthStatus, create_server
 from services.common.settings import ProcessSettings, load_settings
 from services.common.status_port import StatusPort
+from xapps.sdk.descriptor import find_descriptors
 
 __all__ = [
     "ANSWER_TIMEOUT_S",
@@ -26,6 +29,7 @@ __all__ = [
     "HealthStatus",
     "ProcessLife",
     "ProcessSettings",
+    "StandaloneSettings",
     "StandaloneSettingsT",
     "create_server",
     "raise_if_refused",
@@ -39,6 +43,22 @@ _NOT_ALLOWED = (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICAT
 
 ANSWER_TIMEOUT_S = 5.0
 """How long a peer may take to answer the first message of a stream."""
+
+
+class StandaloneSettings(ProcessSettings):
+    """Which instance of which version a process is."""
+
+    xapp_version: str = Field("", max_length=64, description="Version it registers with; default: that of xapp.yaml.")
+    instance_id: str = Field(
+        default_factory=lambda: uuid.uuid4().hex[:12],
+        pattern="^[A-Za-z0-9._-]{1,64}$",
+        description="Unique per process start; default: drawn at random.",
+    )
+
+    def version_of(self, folder: str) -> str:
+        """The version it registers with; `folder`: of the xApp, e.g. slicing."""
+        return self.xapp_version or find_descriptors()[folder].version
+
 
 StandaloneSettingsT = TypeVar("StandaloneSettingsT", bound=ProcessSettings)
 

@@ -63,6 +63,21 @@ class CriticLink:
     def _policy_version(self) -> int:
         return self._agent.policy.version if self._agent.policy else 0
 
+    async def run_while(self, deciding: asyncio.Event, standing_by: asyncio.Event) -> None:
+        """`run` whenever `deciding`, until `standing_by`: an actor is in its critic's eyes one, whoever stands by for it."""
+        while True:
+            await deciding.wait()
+            learning = asyncio.create_task(self.run())
+            leaving = asyncio.create_task(standing_by.wait())
+            try:
+                await asyncio.wait((learning, leaving), return_when=asyncio.FIRST_COMPLETED)
+                if learning.done():
+                    learning.result()
+            finally:
+                learning.cancel()
+                leaving.cancel()
+                await asyncio.gather(learning, leaving, return_exceptions=True)
+
     def _left(self) -> None:
         self.joined = self._agent.exploring = False
         self._metrics.critic_attached.set(0)

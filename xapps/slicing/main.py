@@ -63,12 +63,12 @@ async def serve(settings: SlicingSettings, life: ProcessLife) -> None:
 
 
 async def _learn(radio: RadioLink, critic: CriticLink, life: ProcessLife, *, enabled: bool) -> None:
-    """The critic is asked once the network is known."""
+    """The critic is asked once the network is known, and for as long as the O-DU plays what this dApp decides."""
     await radio.attached.wait()
     gc.collect()
     gc.freeze()  # what lives now lives until the end: the collector need not look at it between two decisions
     life.ready.set()
-    await (critic.run() if enabled else life.stop.wait())
+    await (critic.run_while(radio.deciding, radio.standing_by) if enabled else life.stop.wait())
 
 
 async def _reload(radio: RadioLink, follow: Callable[[], WeightsReload]) -> None:

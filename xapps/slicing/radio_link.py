@@ -29,6 +29,7 @@ class RadioLink:
 
     Attributes:
         attached: set while a network takes the controls.
+        deciding: set while the O-DU plays this dApp's controls; `standing_by`: while it plays another dApp's.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class RadioLink:
         metrics: SlicingMetrics,
         log: Any,
     ) -> None:
-        """`on_decision` is called after each control is on its way."""
+        """`on_decision` is called after each control that counts is on its way."""
         self.attached = asyncio.Event()
+        self.deciding, self.standing_by = asyncio.Event(), asyncio.Event()
         self._settings, self._agent, self._on_decision = settings, agent, on_decision
         self._metrics, self._log = metrics, log
         self._seconds = np.zeros(_KEPT_DECISIONS)
@@ -86,7 +88,12 @@ class RadioLink:
 
     async def _register(self, call: Any) -> None:
         settings = self._settings
-        register = radio_pb2.RegisterRequest(protocol_version=PROTOCOL_VERSION, du=settings.du, instance_id=settings.instance_id)
+        register = radio_pb2.RegisterRequest(
+            protocol_version=PROTOCOL_VERSION,
+            du=settings.du,
+            instance_id=settings.instance_id,
+            xapp_version=settings.version,
+        )
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
             await call.write(radio_pb2.AttachRequest(register=register))
             message = await call.read()
@@ -97,8 +104,19 @@ class RadioLink:
             raise RefusedByRic(f"{settings.radio} does not admit O-DU {settings.du}: {result.detail}")
         self._agent.enter(RadioFacts(result.n_dus, result.n_rbs, result.observation, result.observation_dim))
         self._log.info("radio.attached", radio=settings.radio, dus=result.n_dus, observation=result.observation)
+        self._turn(standby=result.standby)
+
+    def _turn(self, *, standby: bool) -> None:
+        """Whether this dApp decides or stands by from now on."""
+        begun, ended = (self.standing_by, self.deciding) if standby else (self.deciding, self.standing_by)
+        if not begun.is_set():
+            self._log.info("radio.standing_by" if standby else "radio.deciding", du=self._settings.du)
+        ended.clear()
+        begun.set()
 
     async def _answer(self, call: Any, report: radio_pb2.Report) -> None:
+        """Sends the control; what was not applied, since another dApp decides, is no experience."""
+        self._turn(standby=report.standby)
         began_s = time.perf_counter()
         decision = self._agent.decide(report)
         await call.write(radio_pb2.AttachRequest(control=decision.control))
@@ -106,4 +124,5 @@ class RadioLink:
         self._metrics.decision_seconds.observe(seconds)
         self._seconds[self._n_decisions % _KEPT_DECISIONS] = seconds
         self._n_decisions += 1
-        self._on_decision(report, decision)
+        if not report.standby:
+            self._on_decision(report, decision)

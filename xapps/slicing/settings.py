@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
-
 from pydantic import Field
 
 from ric_sim.radio.config import MAX_DUS
-from xapps.sdk.standalone import ProcessSettings
+from xapps.sdk.standalone import StandaloneSettings
 from xapps.slicing.agent import EXPLORE_SIGMA
 
 
-class SlicingSettings(ProcessSettings):
+class SlicingSettings(StandaloneSettings):
     """`RICITY_<FIELD>` in upper case sets a field."""
 
     du: int = Field(ge=0, lt=MAX_DUS, description="Index of the O-DU it decides for.")
@@ -31,11 +29,11 @@ class SlicingSettings(ProcessSettings):
     explore_seed: int = Field(0, ge=0, description="Of the actions drawn.")
     batch_transitions: int = Field(16, ge=1, le=256, description="Transitions sent together.")
     buffer_batches: int = Field(256, ge=1, le=65_536, description="Batches kept until the critic has acknowledged them.")
-    instance_id: str = Field(
-        default_factory=lambda: uuid.uuid4().hex[:12],
-        pattern="^[A-Za-z0-9._-]{1,64}$",
-        description="Unique per process start; default: drawn at random.",
-    )
+
+    @property
+    def version(self) -> str:
+        """It registers with."""
+        return self.version_of("slicing")
 
     @property
     def agent(self) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,19 @@ from fastapi import FastAPI
 from ric_sim.domain.errors import InvalidInput
 from services.common.tasks import end_tasks
 from services.manager.lifecycle.ab_operations import AbOperations
-from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
+from services.manager.lifecycle.descriptor import Place
+from services.manager.lifecycle.docker_driver import KEPT_FOLDER, DockerDriver, DockerPlace
 from services.manager.lifecycle.driver import Driver
+from services.manager.lifecycle.environment import xapp_environment
 from services.manager.lifecycle.kubernetes_driver import KubernetesDriver, open_cluster
 from services.manager.lifecycle.kubernetes_manifest import KubernetesPlace
 from services.manager.lifecycle.osc_routes import osc_lifecycle_router
+from services.manager.lifecycle.places import Places
 from services.manager.lifecycle.process_driver import ProcessDriver
+from services.manager.lifecycle.radio_view import CriticAdmin, RadioAdmin
 from services.manager.lifecycle.reconciler import Reconciler, settings_of
 from services.manager.lifecycle.registrations import Registrations
+from services.manager.lifecycle.replacement import ByStrategy, Replacement
 from services.manager.lifecycle.ric_view import RicAdmin
 from services.manager.lifecycle.rollout import RollingUpgrade
 from services.manager.lifecycle.routes import lifecycle_router
@@ -51,15 +57,20 @@ async def running_lifecycle(settings: ManagerSettings, folder: Path, *, log: Any
         catalogue = Catalogue(state)
         ric = RicAdmin(settings.ric, settings.transport)
         stack.push_async_callback(ric.close)
+        places = _places(ric, settings, catalogue, stack)
         driver = _driver(settings, folder, catalogue, stack)
-        upgrade = RollingUpgrade(
-            driver,
-            ric,
-            now=time.time,
-            settings=lambda name, _version: settings_of(state.xapps[name].desired),
-            subscriptions=lambda name, version: catalogue.version(name, version).subscriptions,
+        rolling, replacement = (
+            kind(
+                driver,
+                places,
+                now=time.time,
+                settings=lambda name, _version: settings_of(state.xapps[name].desired),
+                subscriptions=lambda name, version: catalogue.version(name, version).subscriptions,
+            )
+            for kind in (RollingUpgrade, Replacement)
         )
-        reconciler = Reconciler(state, driver, ric, upgrade, log=log)
+        reconciler = Reconciler(state, driver, places, ByStrategy(rolling, replacement), log=log)
+        reconciler.is_single = lambda name: catalogue.place(name) == Place.CRITIC
         registrations = Registrations(settings.destinations, log=log)
         stack.push_async_callback(registrations.close)
         reconciler.on_change = registrations.announce
@@ -88,27 +99,42 @@ def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:
         failed.set_exception(error)
 
 
+def _places(ric: RicAdmin, settings: ManagerSettings, catalogue: Catalogue, stack: contextlib.AsyncExitStack) -> Places:
+    radio = RadioAdmin(settings.radio, settings.transport, catalogue.dapps)
+    critic = CriticAdmin(settings.critic, settings.transport, lambda: catalogue.names_at(Place.CRITIC))
+    for roster in (radio, critic):
+        stack.push_async_callback(roster.close)
+    return Places(ric, {Place.RADIO: radio, Place.CRITIC: critic}, place=catalogue.place, names_at=catalogue.names_at)
+
+
 def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack: contextlib.AsyncExitStack) -> Driver:
-    wiring = {"RICITY_RIC": settings.ric, **({"RICITY_INSECURE": "true"} if settings.insecure else {})}
-
-    def env(name: str) -> dict[str, str]:
-        tls = settings.xapp_tls_dir
-        return wiring | ({"RICITY_TLS_DIR": str(tls / name)} if tls else {})
-
+    process_env = partial(xapp_environment, settings, catalogue.place, folder.resolve() / "kept")
     if settings.driver == "process":
-        return ProcessDriver(folder.resolve() / "instances", catalogue.version, env)
+        return ProcessDriver(folder.resolve() / "instances", catalogue.version, process_env)
     if settings.driver == "kubernetes":
-        in_cluster = KubernetesDriver(_cluster_place(settings), open_cluster(settings.kubernetes_config), catalogue.version, env)
+        pod_env = partial(xapp_environment, settings, catalogue.place, Path(KEPT_FOLDER))
+        in_cluster = KubernetesDriver(
+            _cluster_place(settings), open_cluster(settings.kubernetes_config), catalogue.version, pod_env
+        )
         stack.push_async_callback(in_cluster.close)
         return in_cluster
     if not settings.docker_project:
         raise InvalidInput("RICITY_DRIVER=docker needs RICITY_DOCKER_PROJECT: the name that tells this system's containers apart")
     network = settings.docker_network or f"{settings.docker_project}_default"
     place = DockerPlace(
-        settings.docker_socket, network, settings.docker_image, settings.docker_project, settings.docker_certificates
+        settings.docker_socket,
+        network,
+        settings.docker_image,
+        settings.docker_project,
+        settings.docker_certificates,
+        settings.docker_kept or f"{settings.docker_project}_{{xapp}}",
     )
-    wiring |= {"RICITY_HOST": "0.0.0.0", "RICITY_STATUS_PORT": "9100"}
-    driver = DockerDriver(place, catalogue.version, env)
+    in_container = {"RICITY_HOST": "0.0.0.0", "RICITY_STATUS_PORT": "9100"}
+
+    def container_env(name: str) -> dict[str, str]:
+        return xapp_environment(settings, catalogue.place, Path(KEPT_FOLDER), name) | in_container
+
+    driver = DockerDriver(place, catalogue.version, container_env)
     stack.push_async_callback(driver.close)
     return driver
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from jsonschema import Draft7Validator
@@ -109,6 +110,27 @@ SCHEMA: dict[str, Any] = {
 _VALIDATOR = Draft7Validator(SCHEMA)
 
 
+class Place(StrEnum):
+    """What an xApp attaches to."""
+
+    RIC = "ric"
+    RADIO = "radio"  # the radio network: it decides frames of an O-DU
+    CRITIC = "critic"  # it is the critic, to which the dApps attach
+
+
+def place_of(document: Mapping[str, Any]) -> Place:
+    """What the xApps of a descriptor attach to, by what they subscribe to."""
+    wanted = document.get("subscriptions", {})
+    return Place.RADIO if wanted.get("frames") else Place.CRITIC if wanted.get("experience") else Place.RIC
+
+
+def du_of(name: str, document: Mapping[str, Any]) -> int:
+    """The O-DU that a dApp decides for, given its name and its checked descriptor."""
+    before, mark, after = document["xapp_name"].partition(_DU_MARK)
+    index = name.removeprefix(before).removesuffix(after) if mark else document.get("env", {}).get("RICITY_DU", "0")
+    return int(index)
+
+
 @dataclass(frozen=True, slots=True)
 class XappVersion:
     """One version of one xApp, ready to be started.
@@ -120,6 +142,7 @@ class XappVersion:
         command: of its container; empty for the image's own.
         env: `RICITY_*` variables of every instance.
         subscriptions: how many it takes part in at the RIC once it works.
+        place: what it attaches to.
         document: the descriptor as it was onboarded.
     """
 
@@ -130,6 +153,7 @@ class XappVersion:
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     subscriptions: int = 1
+    place: Place = Place.RIC
     cpus: float = 1.0
     memory_mib: int = 512
     document: Mapping[str, Any] = field(default_factory=dict)
@@ -183,6 +207,7 @@ def _version(document: Mapping[str, Any], mark: str, key: str) -> XappVersion:
         command=(command,) if isinstance(command, str) else tuple(command),
         env={**document.get("env", {}), **told},
         subscriptions=max(1, bool(wanted.get("inserts")) + len(wanted.get("reports", ()))),
+        place=place_of(document),
         cpus=float(resources.get("cpus", 1.0)),
         memory_mib=int(resources.get("memory_mib", 512)),
         document=document,

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import httpx
 
 from ric_sim.domain.errors import DeploymentFailed, DriverUnavailable
-from services.manager.lifecycle.descriptor import XappVersion
+from services.manager.lifecycle.descriptor import Place, XappVersion
 from services.manager.lifecycle.driver import Environment, Versions, Workload, WorkloadState
 
 API = "/v1.41"
@@ -27,6 +27,9 @@ _NAME, _VERSION, _SETTINGS = "ricity.xapp", "ricity.version", "ricity.settings"
 _INSTANCE, _PROJECT = "ricity.instance", "ricity.project"
 _COMPOSE = "com.docker.compose"
 _COMPOSE_PROJECT = f"{_COMPOSE}.project"
+KEPT_FOLDER = "/runs"
+"""Where a container finds what the one before it has kept."""
+
 _TLS_FOLDER = "/tls"
 _KEPT_LOGS = {"max-size": "10m", "max-file": "2"}
 _NANO, _MIB = 1_000_000_000, 1 << 20
@@ -45,6 +48,7 @@ class DockerPlace:
         image: of xApps whose descriptor names a module but no image.
         project: tells apart several systems on one engine; of Compose if that started this one.
         certificates: volume with an xApp's certificate, `{xapp}` for its name; empty: xApps speak plain text.
+        kept: volume of what a critic keeps, `{xapp}` for its name.
     """
 
     socket: Path
@@ -52,6 +56,7 @@ class DockerPlace:
     image: str
     project: str
     certificates: str = ""
+    kept: str = ""
 
 
 class DockerDriver:
@@ -143,6 +148,8 @@ class DockerDriver:
         told = {"RICITY_INSTANCE_ID": instance_id, "RICITY_XAPP_VERSION": spec.version}
         certificate = self._place.certificates.replace("{xapp}", spec.name)
         tls = {"RICITY_TLS_DIR": _TLS_FOLDER} if certificate else {}
+        kept = self._place.kept.replace("{xapp}", spec.name) if spec.place == Place.CRITIC else ""
+        binds = [f"{certificate}:{_TLS_FOLDER}:ro"] if certificate else []
         env = {**self._env(spec.name), **tls, **spec.env, **settings, **told}
         command = list(spec.command) or (["python", "-m", spec.module] if spec.module else [])
         return {
@@ -160,7 +167,7 @@ class DockerDriver:
             "NetworkingConfig": {"EndpointsConfig": {self._place.network: {"Aliases": [spec.name]}}},
             "HostConfig": {
                 "NetworkMode": self._place.network,
-                "Binds": [f"{certificate}:{_TLS_FOLDER}:ro"] if certificate else [],
+                "Binds": [*binds, f"{kept}:{KEPT_FOLDER}"] if kept else binds,
                 "LogConfig": {"Type": "json-file", "Config": _KEPT_LOGS},
                 "NanoCpus": round(spec.cpus * _NANO),
                 "Memory": spec.memory_mib * _MIB,

@@ -96,7 +96,10 @@ class EventDocument(BaseModel):
 
 
 class RolloutDocument(BaseModel):
-    """Times in seconds since the epoch. `weight_percent`: of the new version. `requests`: seen by the RIC meanwhile."""
+    """Times in seconds since the epoch. `weight_percent`: of the new version. `requests`: seen by the RIC meanwhile.
+
+    `strategy`: rolling; handover of an O-DU's dApp, whose requests are frames; replace, which has a downtime.
+    """
 
     id: str
     xapp: str
@@ -113,6 +116,8 @@ class RolloutDocument(BaseModel):
     requests: int
     lost: int
     doubled: int
+    strategy: str
+    downtime_s: float
     events: list[EventDocument]
 
 
@@ -139,6 +144,8 @@ def rollout_document(rollout: Rollout, now: float) -> RolloutDocument:
         requests=rollout.requests,
         lost=rollout.lost,
         doubled=rollout.doubled,
+        strategy=rollout.strategy,
+        downtime_s=round(rollout.downtime_s, 3),
         events=[EventDocument(at=event.at, step=event.step, text=event.text) for event in rollout.events],
     )
 

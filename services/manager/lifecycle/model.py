@@ -30,6 +30,22 @@ class RolloutState(StrEnum):
     ABORTED = "aborted"
 
 
+class Strategy(StrEnum):
+    """How a version takes another one's place."""
+
+    ROLLING = "rolling"  # requests shift from the old one to the new one
+    HANDOVER = "handover"  # the new dApp stands by until it gets the O-DU
+    REPLACE = "replace"  # the old one ends before the new one starts
+
+
+OLD_SERVES = {
+    Strategy.ROLLING: (Step.START, Step.WAIT_READY, Step.SHIFT, Step.RESTORE, Step.DISCARD),
+    Strategy.HANDOVER: (Step.START, Step.WAIT_READY, Step.SHIFT, Step.RESTORE, Step.DISCARD),
+    Strategy.REPLACE: (Step.START, Step.DISCARD),
+}
+"""Steps at which the old version is kept running."""
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
     """How an upgrade is done.
@@ -93,6 +109,9 @@ class Rollout:
         lost: requests that no instance of the xApp answered: the node took its default action, or no trace of them is left.
         doubled: answers to requests that had been answered.
         requests: that reached the RIC for the xApp meanwhile.
+        downtime_s: of a replacement: from the end of the old version to a new or the old one that is ready.
+
+    Of a dApp, requests are the frames of its O-DU, and lost are those without a control.
     """
 
     rollout_id: str
@@ -116,6 +135,8 @@ class Rollout:
     doubled: int = 0
     requests: int = 0
     events: tuple[Event, ...] = ()
+    strategy: Strategy = Strategy.ROLLING
+    downtime_s: float = 0.0
 
     @property
     def is_running(self) -> bool:

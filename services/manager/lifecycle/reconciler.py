@@ -11,9 +11,9 @@ from typing import Any
 
 from ric_sim.domain.errors import RicityError
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
-from services.manager.lifecycle.model import WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState, Step
-from services.manager.lifecycle.ric_view import RicAdmin, RicView
-from services.manager.lifecycle.rollout import RollingUpgrade, Seen, desired_after
+from services.manager.lifecycle.model import OLD_SERVES, WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState
+from services.manager.lifecycle.ric_view import RicView, Roster
+from services.manager.lifecycle.rollout import Seen, Upgrade, desired_after
 from services.manager.lifecycle.state_file import StateFile
 
 GENERATION = "CONFIG_GENERATION"
@@ -24,13 +24,11 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 FORGIVEN_AFTER_S = 60.0
 """An xApp that has not died for so long begins anew with the shortest pause."""
 
-_OLD_SERVES = (Step.START, Step.WAIT_READY, Step.SHIFT, Step.RESTORE, Step.DISCARD)
-
 
 class Reconciler:
     """One task per xApp that has something to do; xApps do not wait for each other."""
 
-    def __init__(self, state: StateFile, driver: Driver, ric: RicAdmin, upgrade: RollingUpgrade, *, log: Any) -> None:
+    def __init__(self, state: StateFile, driver: Driver, ric: Roster, upgrade: Upgrade, *, log: Any) -> None:
         self._state = state
         self._driver = driver
         self._ric = ric
@@ -42,9 +40,15 @@ class Reconciler:
         self._said: dict[str, str] = {}
         self.view = RicView()
         self.workloads: tuple[Workload, ...] = ()
-        self.ric_answers = False
+        self._sees_anything = self.ric_answers = False
         self.on_change: Callable[[str, str], None] = lambda name, event: None
         """Told of an xApp's name and `deployed`, `modified`, `restarted` or `undeployed`."""
+        self.is_single: Callable[[str], bool] = lambda name: False
+        """Whether there can be only one instance of an xApp: the old one ends before the new one starts."""
+
+    def sees(self, name: str) -> bool:
+        """Whether what `view` says of an xApp is what is so now."""
+        return self._sees_anything and name not in self.view.unseen_xapps
 
     async def run(self) -> None:
         """Looks and acts until cancelled. Whoever does not answer is asked again."""
@@ -56,10 +60,12 @@ class Reconciler:
         """Looks once and sets to work for every xApp that is not being worked on."""
         try:
             self.view = await self._ric.look()
-            self.ric_answers = True
+            self._sees_anything, self.ric_answers = True, "ric" not in self.view.unseen
         except RicityError as error:
-            self.ric_answers = False
+            self._sees_anything = self.ric_answers = False
             self._tell("ric", error)
+        for place, silence in self.view.unseen.items():
+            self._tell(place, silence)
         try:
             self.workloads = tuple(await self._driver.workloads())
         except RicityError as error:
@@ -90,7 +96,7 @@ class Reconciler:
     async def _work(self, xapp: CataloguedXapp, seen: Seen) -> None:
         rollout = self.rollout_of(xapp.name)
         await self._try(xapp.name, self._run_wanted(xapp, rollout, seen))
-        if rollout is not None and self.ric_answers:
+        if rollout is not None and self.sees(xapp.name):
             await self._try(rollout.rollout_id, self._advance(rollout, seen))
 
     async def _try(self, what: str, activity: Coroutine[Any, Any, None]) -> None:
@@ -107,7 +113,7 @@ class Reconciler:
         if xapp.deleted:
             await self._remove(xapp, seen)
             return
-        if desired is not None and (rollout is None or rollout.step in _OLD_SERVES):
+        if desired is not None and (rollout is None or rollout.step in OLD_SERVES[rollout.strategy]):
             await self._keep_alive(name, desired, seen)
         if desired is not None and rollout is None:
             await self._retire_others(name, desired, seen)
@@ -150,6 +156,9 @@ class Reconciler:
         running = [w for w in mine if w.state == WorkloadState.RUNNING]
         current = [w for w in running if _generation(w) == desired.config_generation]
         older = [w for w in running if w not in current]
+        if older and self.is_single(name):
+            await self._retire(older)
+            older = []
         if missing := desired.replicas - len(current):
             await self._start(name, desired, missing)
         await self._retire(current[desired.replicas :])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from ric_sim.domain.errors import RicityError
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
 from services.common.tls import Transport
 from services.manager.lifecycle.model import Counts
@@ -31,14 +33,33 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class RicView:
-    """One look at the RIC, consistent in itself."""
+    """One look at the RIC, consistent in itself.
+
+    Attributes:
+        unseen: what did not answer beside the RIC, and why: rows of xApps there are those of the last look.
+        unseen_xapps: their names.
+    """
 
     attached: Sequence[Attached] = ()
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    unseen: Mapping[str, RicityError] = field(default_factory=dict)
+    unseen_xapps: frozenset[str] = frozenset()
 
     def of(self, name: str, version: str) -> list[Attached]:
         """Instances of one version."""
         return [row for row in self.attached if row.name == name and row.version == version]
+
+
+class Roster(Protocol):
+    """Who is attached, and how much of the work each version gets. Both raise `RicUnreachable`."""
+
+    async def look(self) -> RicView:
+        """Everything attached and counted now."""
+        ...
+
+    async def set_weight(self, name: str, version: str, weight: int, *, keep: bool) -> None:
+        """Sets a version's share, 0 to 100; with `keep` also for instances that attach later."""
+        ...
 
 
 class RicAdmin:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ric_sim.domain.errors import DeploymentFailed
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
 from services.manager.lifecycle.model import WHOLE_WEIGHT, Counts, Desired, Rollout, RolloutState, Step
-from services.manager.lifecycle.ric_view import Attached, RicAdmin, RicView
+from services.manager.lifecycle.ric_view import Attached, RicView, Roster
 
 Settings = dict[str, str]
 
@@ -42,13 +42,21 @@ class Seen:
         return [row for row in self.ric.attached if row.name == rollout.xapp and row.version != rollout.to_version]
 
 
+class Upgrade(Protocol):
+    """Moves rollouts on."""
+
+    async def advance(self, rollout: Rollout, seen: Seen) -> Rollout:
+        """As `RollingUpgrade.advance`."""
+        ...
+
+
 class RollingUpgrade:
     """Moves rollouts on; keeps nothing of its own."""
 
     def __init__(
         self,
         driver: Driver,
-        ric: RicAdmin,
+        ric: Roster,
         *,
         now: Callable[[], float],
         settings: Callable[[str, str], Settings],

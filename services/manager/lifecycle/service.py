@@ -10,16 +10,20 @@ from dataclasses import replace
 from typing import Any
 
 from ric_sim.domain.errors import Conflict, InvalidInput, NotFound, RicUnreachable, RolloutUnderway
-from services.manager.lifecycle.descriptor import XappVersion, unfold
-from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan
+from services.manager.lifecycle.descriptor import Place, XappVersion, du_of, place_of, unfold
+from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan, Strategy
 from services.manager.lifecycle.reconciler import Reconciler
 from services.manager.lifecycle.rollout import ABORTABLE
 from services.manager.lifecycle.state_file import StateFile
 
 MAX_REPLICAS = 16
+MAX_DAPPS = 2
+"""Of one O-DU: one decides, the other stands by; an upgrade brings as many of the new version."""
+
 MAX_XAPPS = 1000
 MAX_VERSIONS = 200
 _VARIABLE = re.compile(r"RICITY_[A-Z0-9_]{1,60}")
+_STRATEGIES = {Place.RIC: Strategy.ROLLING, Place.RADIO: Strategy.HANDOVER, Place.CRITIC: Strategy.REPLACE}
 _RESERVED = frozenset({"RICITY_INSTANCE_ID", "RICITY_XAPP_VERSION", "RICITY_RIC", "RICITY_SERVICE", "RICITY_DU"})
 
 
@@ -37,6 +41,20 @@ class Catalogue:
                 f"no xApp {name!r:.80} in the catalogue: onboard its descriptor, `ricity xapp list` shows what there is"
             )
         return xapp
+
+    def place(self, name: str) -> Place:
+        """What an xApp attaches to, by the descriptor onboarded last; the RIC if it is not in the catalogue."""
+        xapp = self._state.xapps.get(name)
+        return place_of(list(xapp.documents.values())[-1]) if xapp and xapp.documents else Place.RIC
+
+    def names_at(self, place: Place) -> list[str]:
+        """The xApps that attach there."""
+        return [name for name in self._state.xapps if self.place(name) == place]
+
+    def dapps(self) -> dict[int, str]:
+        """O-DU -> the dApp that decides for it."""
+        documents = {name: list(self._state.xapps[name].documents.values())[-1] for name in self.names_at(Place.RADIO)}
+        return {du_of(name, document): name for name, document in documents.items()}
 
     def version(self, name: str, version: str) -> XappVersion:
         """One version of an xApp; `NotFound` names those there are."""
@@ -108,6 +126,7 @@ class Lifecycle:
         self.catalogue.version(name, version)
         if not 0 <= replicas <= MAX_REPLICAS:
             raise InvalidInput(f"replicas {replicas}: expected 0 to {MAX_REPLICAS}")
+        self._check_place(name, replicas, standby=standby)
         desired = _with_standby(xapp, version, replicas) if standby else _with_serving(xapp, version, replicas)
         self._state.put_xapps(replace(xapp, desired=desired))
         self.reconciler.on_change(name, "deployed" if replicas else "undeployed")
@@ -129,7 +148,12 @@ class Lifecycle:
             raise InvalidInput(f"{name} runs {to_version} already: name another version")
         replicas = max(1, xapp.desired.replicas) if xapp.desired else 1
         now = time.time()
-        rollout = Rollout(uuid.uuid4().hex[:12], name, from_version, to_version, replicas, plan, now, step_at=now)
+        strategy = _STRATEGIES[self.catalogue.place(name)]
+        if strategy != Strategy.ROLLING:
+            plan = replace(plan, weights_percent=(100,))  # an O-DU is one dApp's or another's
+        rollout = Rollout(
+            uuid.uuid4().hex[:12], name, from_version, to_version, replicas, plan, now, step_at=now, strategy=strategy
+        )
         self._state.put_rollout(rollout.noted(now, f"{from_version or 'nothing'} to {to_version}"))
         return self._state.rollouts[rollout.rollout_id]
 
@@ -192,10 +216,22 @@ class Lifecycle:
         """The version that serves now; of an xApp that others have started, the one with the largest weight."""
         if xapp.desired is not None and xapp.desired.replicas > 0:
             return xapp.desired.version
-        if not self.reconciler.ric_answers:
-            raise RicUnreachable(f"the RIC does not answer, so which version of {xapp.name} serves is not known: ask again later")
+        if not self.reconciler.sees(xapp.name):
+            raise RicUnreachable(
+                f"the {self.catalogue.place(xapp.name)} does not answer, so which version of {xapp.name} serves is not known:"
+                " ask again later"
+            )
         rows = [row for row in self.reconciler.view.attached if row.name == xapp.name]
         return max(rows, key=lambda row: row.weight).version if rows else ""
+
+    def _check_place(self, name: str, replicas: int, *, standby: bool) -> None:
+        """What no xApp of its place can do."""
+        place = self.catalogue.place(name)
+        if place != Place.RIC and standby:
+            raise InvalidInput(f"{name} gets no requests that an A/B test could split: upgrade it, which waits until it is fit")
+        most = {Place.RIC: MAX_REPLICAS, Place.RADIO: MAX_DAPPS, Place.CRITIC: 1}[place]
+        if replicas > most:
+            raise InvalidInput(f"replicas {replicas} of {name}: expected 0 to {most}")
 
     def _check_quiet(self, name: str) -> None:
         rollout = self.reconciler.rollout_of(name)

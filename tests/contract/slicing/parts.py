@@ -101,7 +101,7 @@ async def dapp(du: int, radio: RunningRadio, critic_port: int, **settings: Any) 
 
     async def learn() -> None:
         await link.attached.wait()
-        await critic.run()
+        await critic.run_while(link.deciding, link.standing_by)
 
     running = RunningDapp(agent, buffer, link, critic, (asyncio.create_task(link.run()), asyncio.create_task(learn())))
     try:

@@ -24,35 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ricity/learning/v1/learning.proto\x12\x12ricity.learning.v1\"\xbb\x01\n\x0cLearnRequest\x12/\n\x04join\x18\x01 \x01(\x0b\x32\x1f.ricity.learning.v1.JoinRequestH\x00\x12\x39\n\nexperience\x18\x02 \x01(\x0b\x32#.ricity.learning.v1.ExperienceBatchH\x00\x12\x34\n\x07weights\x18\x03 \x01(\x0b\x32!.ricity.learning.v1.WeightsNoticeH\x00\x42\t\n\x07message\"\x80\x02\n\rLearnResponse\x12\x35\n\x0bjoin_result\x18\x01 \x01(\x0b\x32\x1e.ricity.learning.v1.JoinResultH\x00\x12\x41\n\x11\x65xperience_result\x18\x02 \x01(\x0b\x32$.ricity.learning.v1.ExperienceResultH\x00\x12\x31\n\x05stage\x18\x03 \x01(\x0b\x32 .ricity.learning.v1.StageWeightsH\x00\x12\x37\n\x08\x61\x63tivate\x18\x04 \x01(\x0b\x32#.ricity.learning.v1.ActivateWeightsH\x00\x42\t\n\x07message\"\xa0\x01\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x13\n\x0bobservation\x18\x04 \x01(\t\x12\x17\n\x0fobservation_dim\x18\x05 \x01(\r\x12\r\n\x05n_dus\x18\x06 \x01(\r\x12\x16\n\x0epolicy_version\x18\x07 \x01(\x04\"\xa3\x01\n\nJoinResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x07refusal\x18\x02 \x01(\x0e\x32\x1b.ricity.learning.v1.Refusal\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x19\n\x11\x62\x61tch_transitions\x18\x05 \x01(\r\x12\x10\n\x08\x64\x65\x63oding\x18\x06 \x01(\t\"\x9a\x01\n\x0f\x45xperienceBatch\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x03 \x01(\x04\x12\x13\n\x0btransitions\x18\x04 \x01(\r\x12\x17\n\x0fobservation_dim\x18\x05 \x01(\r\x12\x12\n\naction_dim\x18\x06 \x01(\r\x12\x0c\n\x04rows\x18\x07 \x01(\x0c\"b\n\x10\x45xperienceResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12,\n\x07refusal\x18\x02 \x01(\x0e\x32\x1b.ricity.learning.v1.Refusal\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x83\x01\n\x0cStageWeights\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x0b\n\x03rho\x18\x05 \x01(\x01\x12\x10\n\x08selected\x18\x06 \x01(\x08\x12\x13\n\x0btd_variance\x18\x07 \x01(\x01\"\"\n\x0f\x41\x63tivateWeights\x12\x0f\n\x07version\x18\x01 \x01(\x04\"a\n\rWeightsNotice\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .ricity.learning.v1.WeightsState\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xec\x01\n\x07Refusal\x12\x17\n\x13REFUSAL_UNSPECIFIED\x10\x00\x12\x1c\n\x18REFUSAL_PROTOCOL_VERSION\x10\x01\x12\x19\n\x15REFUSAL_UNKNOWN_AGENT\x10\x02\x12\x17\n\x13REFUSAL_OTHER_WORLD\x10\x03\x12\x17\n\x13REFUSAL_WRONG_SHAPE\x10\x04\x12\x14\n\x10REFUSAL_OVERSIZE\x10\x05\x12\x1d\n\x19REFUSAL_IMPOSSIBLE_VALUES\x10\x06\x12\x15\n\x11REFUSAL_DUPLICATE\x10\x07\x12\x11\n\rREFUSAL_STALE\x10\x08*\x7f\n\x0cWeightsState\x12\x1d\n\x19WEIGHTS_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WEIGHTS_STATE_STAGED\x10\x01\x12\x1b\n\x17WEIGHTS_STATE_ACTIVATED\x10\x02\x12\x19\n\x15WEIGHTS_STATE_REFUSED\x10\x03\x32\x63\n\x0fLearningService\x12P\n\x05Learn\x12 .ricity.learning.v1.LearnRequest\x1a!.ricity.learning.v1.LearnResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!ricity/learning/v1/learning.proto\x12\x12ricity.learning.v1\"\x12\n\x10GetCriticRequest\"w\n\x11GetCriticResponse\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\x12\x0f\n\x07updates\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\x04\x12\x0e\n\x06\x61\x63tors\x18\x05 \x01(\r\"\xbb\x01\n\x0cLearnRequest\x12/\n\x04join\x18\x01 \x01(\x0b\x32\x1f.ricity.learning.v1.JoinRequestH\x00\x12\x39\n\nexperience\x18\x02 \x01(\x0b\x32#.ricity.learning.v1.ExperienceBatchH\x00\x12\x34\n\x07weights\x18\x03 \x01(\x0b\x32!.ricity.learning.v1.WeightsNoticeH\x00\x42\t\n\x07message\"\x80\x02\n\rLearnResponse\x12\x35\n\x0bjoin_result\x18\x01 \x01(\x0b\x32\x1e.ricity.learning.v1.JoinResultH\x00\x12\x41\n\x11\x65xperience_result\x18\x02 \x01(\x0b\x32$.ricity.learning.v1.ExperienceResultH\x00\x12\x31\n\x05stage\x18\x03 \x01(\x0b\x32 .ricity.learning.v1.StageWeightsH\x00\x12\x37\n\x08\x61\x63tivate\x18\x04 \x01(\x0b\x32#.ricity.learning.v1.ActivateWeightsH\x00\x42\t\n\x07message\"\xa0\x01\n\x0bJoinRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\r\n\x05\x61gent\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x13\n\x0bobservation\x18\x04 \x01(\t\x12\x17\n\x0fobservation_dim\x18\x05 \x01(\r\x12\r\n\x05n_dus\x18\x06 \x01(\r\x12\x16\n\x0epolicy_version\x18\x07 \x01(\x04\"\xa3\x01\n\nJoinResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12,\n\x07refusal\x18\x02 \x01(\x0e\x32\x1b.ricity.learning.v1.Refusal\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x18\n\x10protocol_version\x18\x04 \x01(\r\x12\x19\n\x11\x62\x61tch_transitions\x18\x05 \x01(\r\x12\x10\n\x08\x64\x65\x63oding\x18\x06 \x01(\t\"\x9a\x01\n\x0f\x45xperienceBatch\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x03 \x01(\x04\x12\x13\n\x0btransitions\x18\x04 \x01(\r\x12\x17\n\x0fobservation_dim\x18\x05 \x01(\r\x12\x12\n\naction_dim\x18\x06 \x01(\r\x12\x0c\n\x04rows\x18\x07 \x01(\x0c\"b\n\x10\x45xperienceResult\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12,\n\x07refusal\x18\x02 \x01(\x0e\x32\x1b.ricity.learning.v1.Refusal\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"\x83\x01\n\x0cStageWeights\x12\r\n\x05\x61gent\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x04 \x01(\x0c\x12\x0b\n\x03rho\x18\x05 \x01(\x01\x12\x10\n\x08selected\x18\x06 \x01(\x08\x12\x13\n\x0btd_variance\x18\x07 \x01(\x01\"\"\n\x0f\x41\x63tivateWeights\x12\x0f\n\x07version\x18\x01 \x01(\x04\"a\n\rWeightsNotice\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .ricity.learning.v1.WeightsState\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t*\xec\x01\n\x07Refusal\x12\x17\n\x13REFUSAL_UNSPECIFIED\x10\x00\x12\x1c\n\x18REFUSAL_PROTOCOL_VERSION\x10\x01\x12\x19\n\x15REFUSAL_UNKNOWN_AGENT\x10\x02\x12\x17\n\x13REFUSAL_OTHER_WORLD\x10\x03\x12\x17\n\x13REFUSAL_WRONG_SHAPE\x10\x04\x12\x14\n\x10REFUSAL_OVERSIZE\x10\x05\x12\x1d\n\x19REFUSAL_IMPOSSIBLE_VALUES\x10\x06\x12\x15\n\x11REFUSAL_DUPLICATE\x10\x07\x12\x11\n\rREFUSAL_STALE\x10\x08*\x7f\n\x0cWeightsState\x12\x1d\n\x19WEIGHTS_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14WEIGHTS_STATE_STAGED\x10\x01\x12\x1b\n\x17WEIGHTS_STATE_ACTIVATED\x10\x02\x12\x19\n\x15WEIGHTS_STATE_REFUSED\x10\x03\x32\x63\n\x0fLearningService\x12P\n\x05Learn\x12 .ricity.learning.v1.LearnRequest\x1a!.ricity.learning.v1.LearnResponse(\x01\x30\x01\x32n\n\x12\x43riticAdminService\x12X\n\tGetCritic\x12$.ricity.learning.v1.GetCriticRequest\x1a%.ricity.learning.v1.GetCriticResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.learning.v1.learning_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REFUSAL']._serialized_start=1362
-  _globals['_REFUSAL']._serialized_end=1598
-  _globals['_WEIGHTSSTATE']._serialized_start=1600
-  _globals['_WEIGHTSSTATE']._serialized_end=1727
-  _globals['_LEARNREQUEST']._serialized_start=58
-  _globals['_LEARNREQUEST']._serialized_end=245
-  _globals['_LEARNRESPONSE']._serialized_start=248
-  _globals['_LEARNRESPONSE']._serialized_end=504
-  _globals['_JOINREQUEST']._serialized_start=507
-  _globals['_JOINREQUEST']._serialized_end=667
-  _globals['_JOINRESULT']._serialized_start=670
-  _globals['_JOINRESULT']._serialized_end=833
-  _globals['_EXPERIENCEBATCH']._serialized_start=836
-  _globals['_EXPERIENCEBATCH']._serialized_end=990
-  _globals['_EXPERIENCERESULT']._serialized_start=992
-  _globals['_EXPERIENCERESULT']._serialized_end=1090
-  _globals['_STAGEWEIGHTS']._serialized_start=1093
-  _globals['_STAGEWEIGHTS']._serialized_end=1224
-  _globals['_ACTIVATEWEIGHTS']._serialized_start=1226
-  _globals['_ACTIVATEWEIGHTS']._serialized_end=1260
-  _globals['_WEIGHTSNOTICE']._serialized_start=1262
-  _globals['_WEIGHTSNOTICE']._serialized_end=1359
-  _globals['_LEARNINGSERVICE']._serialized_start=1729
-  _globals['_LEARNINGSERVICE']._serialized_end=1828
+  _globals['_REFUSAL']._serialized_start=1503
+  _globals['_REFUSAL']._serialized_end=1739
+  _globals['_WEIGHTSSTATE']._serialized_start=1741
+  _globals['_WEIGHTSSTATE']._serialized_end=1868
+  _globals['_GETCRITICREQUEST']._serialized_start=57
+  _globals['_GETCRITICREQUEST']._serialized_end=75
+  _globals['_GETCRITICRESPONSE']._serialized_start=77
+  _globals['_GETCRITICRESPONSE']._serialized_end=196
+  _globals['_LEARNREQUEST']._serialized_start=199
+  _globals['_LEARNREQUEST']._serialized_end=386
+  _globals['_LEARNRESPONSE']._serialized_start=389
+  _globals['_LEARNRESPONSE']._serialized_end=645
+  _globals['_JOINREQUEST']._serialized_start=648
+  _globals['_JOINREQUEST']._serialized_end=808
+  _globals['_JOINRESULT']._serialized_start=811
+  _globals['_JOINRESULT']._serialized_end=974
+  _globals['_EXPERIENCEBATCH']._serialized_start=977
+  _globals['_EXPERIENCEBATCH']._serialized_end=1131
+  _globals['_EXPERIENCERESULT']._serialized_start=1133
+  _globals['_EXPERIENCERESULT']._serialized_end=1231
+  _globals['_STAGEWEIGHTS']._serialized_start=1234
+  _globals['_STAGEWEIGHTS']._serialized_end=1365
+  _globals['_ACTIVATEWEIGHTS']._serialized_start=1367
+  _globals['_ACTIVATEWEIGHTS']._serialized_end=1401
+  _globals['_WEIGHTSNOTICE']._serialized_start=1403
+  _globals['_WEIGHTSNOTICE']._serialized_end=1500
+  _globals['_LEARNINGSERVICE']._serialized_start=1870
+  _globals['_LEARNINGSERVICE']._serialized_end=1969
+  _globals['_CRITICADMINSERVICE']._serialized_start=1971
+  _globals['_CRITICADMINSERVICE']._serialized_end=2081
 # @@protoc_insertion_point(module_scope)

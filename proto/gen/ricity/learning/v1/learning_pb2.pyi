@@ -76,6 +76,56 @@ WEIGHTS_STATE_REFUSED: WeightsState.ValueType  # 3
 Global___WeightsState: _TypeAlias = WeightsState  # noqa: Y015
 
 @_typing.final
+class GetCriticRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCriticRequest: _TypeAlias = GetCriticRequest  # noqa: Y015
+
+@_typing.final
+class GetCriticResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    XAPP_VERSION_FIELD_NUMBER: _builtins.int
+    UPDATES_FIELD_NUMBER: _builtins.int
+    POLICY_VERSION_FIELD_NUMBER: _builtins.int
+    ACTORS_FIELD_NUMBER: _builtins.int
+    instance_id: _builtins.str
+    xapp_version: _builtins.str
+    """semantic version"""
+    updates: _builtins.int
+    """of the learner, those before its checkpoint too"""
+    policy_version: _builtins.int
+    """of the weights it gave out last"""
+    actors: _builtins.int
+    """that have joined"""
+    def __init__(
+        self,
+        *,
+        instance_id: _builtins.str = ...,
+        xapp_version: _builtins.str = ...,
+        updates: _builtins.int = ...,
+        policy_version: _builtins.int = ...,
+        actors: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actors", b"actors", "instance_id", b"instance_id", "policy_version", b"policy_version", "updates", b"updates", "xapp_version", b"xapp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCriticResponse: _TypeAlias = GetCriticResponse  # noqa: Y015
+
+@_typing.final
 class LearnRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -101,3 +101,78 @@ class LearningService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class CriticAdminServiceStub:
+    """Which critic it is.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetCritic = channel.unary_unary(
+                '/ricity.learning.v1.CriticAdminService/GetCritic',
+                request_serializer=ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticRequest.SerializeToString,
+                response_deserializer=ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticResponse.FromString,
+                _registered_method=True)
+
+
+class CriticAdminServiceServicer:
+    """Which critic it is.
+    """
+
+    def GetCritic(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CriticAdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetCritic': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCritic,
+                    request_deserializer=ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticRequest.FromString,
+                    response_serializer=ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'ricity.learning.v1.CriticAdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('ricity.learning.v1.CriticAdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class CriticAdminService:
+    """Which critic it is.
+    """
+
+    @staticmethod
+    def GetCritic(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ricity.learning.v1.CriticAdminService/GetCritic',
+            ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticRequest.SerializeToString,
+            ricity_dot_learning_dot_v1_dot_learning__pb2.GetCriticResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -24,29 +24,43 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/radio/v1/radio.proto\x12\x0fricity.radio.v1\"}\n\rAttachRequest\x12\x34\n\x08register\x18\x01 \x01(\x0b\x32 .ricity.radio.v1.RegisterRequestH\x00\x12+\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x18.ricity.radio.v1.ControlH\x00\x42\t\n\x07message\"\x82\x01\n\x0e\x41ttachResponse\x12:\n\x0fregister_result\x18\x01 \x01(\x0b\x32\x1f.ricity.radio.v1.RegisterResultH\x00\x12)\n\x06report\x18\x02 \x01(\x0b\x32\x17.ricity.radio.v1.ReportH\x00\x42\t\n\x07message\"L\n\x0fRegisterRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\n\n\x02\x64u\x18\x02 \x01(\r\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\"\xa7\x01\n\x0eRegisterResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x18\n\x10protocol_version\x18\x03 \x01(\r\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\r\n\x05n_dus\x18\x05 \x01(\r\x12\r\n\x05n_rbs\x18\x06 \x01(\r\x12\x13\n\x0bobservation\x18\x07 \x01(\t\x12\x17\n\x0fobservation_dim\x18\x08 \x01(\r\"}\n\x06Report\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05\x66rame\x18\x02 \x01(\x04\x12\x13\n\x0bobservation\x18\x03 \x03(\x02\x12\x10\n\x08need_rbs\x18\x04 \x03(\x01\x12.\n\x07outcome\x18\x05 \x01(\x0b\x32\x1d.ricity.radio.v1.FrameOutcome\"\xc8\x01\n\x0c\x46rameOutcome\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x36\n\x0e\x63ontrol_result\x18\x02 \x01(\x0e\x32\x1e.ricity.radio.v1.ControlResult\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x11\n\tquota_rbs\x18\x04 \x03(\r\x12\x0c\n\x04\x62\x65ta\x18\x05 \x03(\x01\x12\x10\n\x08used_rbs\x18\x06 \x03(\r\x12\x0e\n\x06reward\x18\x07 \x01(\x02\x12\x0b\n\x03qos\x18\x08 \x03(\x02\x12\x11\n\tsatisfied\x18\t \x03(\x08\"t\n\x07\x43ontrol\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05\x66rame\x18\x02 \x01(\x04\x12\x11\n\tquota_rbs\x18\x03 \x03(\r\x12\x0c\n\x04\x62\x65ta\x18\x04 \x03(\x01\x12\x12\n\nover_ratio\x18\x05 \x01(\x01\x12\x16\n\x0epolicy_version\x18\x06 \x01(\x04*\xa0\x01\n\rControlResult\x12\x1e\n\x1a\x43ONTROL_RESULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTROL_RESULT_APPLIED\x10\x01\x12\x1a\n\x16\x43ONTROL_RESULT_MISSING\x10\x02\x12\x1a\n\x16\x43ONTROL_RESULT_REFUSED\x10\x03\x12\x1b\n\x17\x43ONTROL_RESULT_SHIELDED\x10\x04\x32]\n\x0cRadioService\x12M\n\x06\x41ttach\x12\x1e.ricity.radio.v1.AttachRequest\x1a\x1f.ricity.radio.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/radio/v1/radio.proto\x12\x0fricity.radio.v1\"}\n\rAttachRequest\x12\x34\n\x08register\x18\x01 \x01(\x0b\x32 .ricity.radio.v1.RegisterRequestH\x00\x12+\n\x07\x63ontrol\x18\x02 \x01(\x0b\x32\x18.ricity.radio.v1.ControlH\x00\x42\t\n\x07message\"\x82\x01\n\x0e\x41ttachResponse\x12:\n\x0fregister_result\x18\x01 \x01(\x0b\x32\x1f.ricity.radio.v1.RegisterResultH\x00\x12)\n\x06report\x18\x02 \x01(\x0b\x32\x17.ricity.radio.v1.ReportH\x00\x42\t\n\x07message\"b\n\x0fRegisterRequest\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\n\n\x02\x64u\x18\x02 \x01(\r\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x14\n\x0cxapp_version\x18\x04 \x01(\t\"\xb8\x01\n\x0eRegisterResult\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x08\x12\x0e\n\x06\x64\x65tail\x18\x02 \x01(\t\x12\x18\n\x10protocol_version\x18\x03 \x01(\r\x12\r\n\x05\x65poch\x18\x04 \x01(\x04\x12\r\n\x05n_dus\x18\x05 \x01(\r\x12\r\n\x05n_rbs\x18\x06 \x01(\r\x12\x13\n\x0bobservation\x18\x07 \x01(\t\x12\x17\n\x0fobservation_dim\x18\x08 \x01(\r\x12\x0f\n\x07standby\x18\t \x01(\x08\"\x8e\x01\n\x06Report\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05\x66rame\x18\x02 \x01(\x04\x12\x13\n\x0bobservation\x18\x03 \x03(\x02\x12\x10\n\x08need_rbs\x18\x04 \x03(\x01\x12.\n\x07outcome\x18\x05 \x01(\x0b\x32\x1d.ricity.radio.v1.FrameOutcome\x12\x0f\n\x07standby\x18\x06 \x01(\x08\"\xc8\x01\n\x0c\x46rameOutcome\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x36\n\x0e\x63ontrol_result\x18\x02 \x01(\x0e\x32\x1e.ricity.radio.v1.ControlResult\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\x12\x11\n\tquota_rbs\x18\x04 \x03(\r\x12\x0c\n\x04\x62\x65ta\x18\x05 \x03(\x01\x12\x10\n\x08used_rbs\x18\x06 \x03(\r\x12\x0e\n\x06reward\x18\x07 \x01(\x02\x12\x0b\n\x03qos\x18\x08 \x03(\x02\x12\x11\n\tsatisfied\x18\t \x03(\x08\"t\n\x07\x43ontrol\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\r\n\x05\x66rame\x18\x02 \x01(\x04\x12\x11\n\tquota_rbs\x18\x03 \x03(\r\x12\x0c\n\x04\x62\x65ta\x18\x04 \x03(\x01\x12\x12\n\nover_ratio\x18\x05 \x01(\x01\x12\x16\n\x0epolicy_version\x18\x06 \x01(\x04\"\x12\n\x10ListDappsRequest\"e\n\x11ListDappsResponse\x12(\n\x05\x64\x61pps\x18\x01 \x03(\x0b\x32\x19.ricity.radio.v1.DappInfo\x12&\n\x03\x64us\x18\x02 \x03(\x0b\x32\x19.ricity.radio.v1.DuFrames\"\xa8\x01\n\x08\x44\x61ppInfo\x12\n\n\x02\x64u\x18\x01 \x01(\r\x12\x13\n\x0binstance_id\x18\x02 \x01(\t\x12\x14\n\x0cxapp_version\x18\x03 \x01(\t\x12\x10\n\x08\x64\x65\x63iding\x18\x04 \x01(\x08\x12\x0e\n\x06proven\x18\x05 \x01(\x08\x12\x15\n\rapplied_total\x18\x06 \x01(\x04\x12\x15\n\rmissing_total\x18\x07 \x01(\x04\x12\x15\n\rrefused_total\x18\x08 \x01(\x04\"\x80\x01\n\x08\x44uFrames\x12\n\n\x02\x64u\x18\x01 \x01(\r\x12\x18\n\x10\x63ontrolled_total\x18\x02 \x01(\x04\x12\x1a\n\x12uncontrolled_total\x18\x03 \x01(\x04\x12\x17\n\x0fhandovers_total\x18\x04 \x01(\x04\x12\x19\n\x11preferred_version\x18\x05 \x01(\t\"8\n\x14PreferVersionRequest\x12\n\n\x02\x64u\x18\x01 \x01(\r\x12\x14\n\x0cxapp_version\x18\x02 \x01(\t\"\x17\n\x15PreferVersionResponse*\xa0\x01\n\rControlResult\x12\x1e\n\x1a\x43ONTROL_RESULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTROL_RESULT_APPLIED\x10\x01\x12\x1a\n\x16\x43ONTROL_RESULT_MISSING\x10\x02\x12\x1a\n\x16\x43ONTROL_RESULT_REFUSED\x10\x03\x12\x1b\n\x17\x43ONTROL_RESULT_SHIELDED\x10\x04\x32]\n\x0cRadioService\x12M\n\x06\x41ttach\x12\x1e.ricity.radio.v1.AttachRequest\x1a\x1f.ricity.radio.v1.AttachResponse(\x01\x30\x01\x32\xc7\x01\n\x11RadioAdminService\x12R\n\tListDapps\x12!.ricity.radio.v1.ListDappsRequest\x1a\".ricity.radio.v1.ListDappsResponse\x12^\n\rPreferVersion\x12%.ricity.radio.v1.PreferVersionRequest\x1a&.ricity.radio.v1.PreferVersionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.radio.v1.radio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CONTROLRESULT']._serialized_start=1005
-  _globals['_CONTROLRESULT']._serialized_end=1165
+  _globals['_CONTROLRESULT']._serialized_start=1570
+  _globals['_CONTROLRESULT']._serialized_end=1730
   _globals['_ATTACHREQUEST']._serialized_start=48
   _globals['_ATTACHREQUEST']._serialized_end=173
   _globals['_ATTACHRESPONSE']._serialized_start=176
   _globals['_ATTACHRESPONSE']._serialized_end=306
   _globals['_REGISTERREQUEST']._serialized_start=308
-  _globals['_REGISTERREQUEST']._serialized_end=384
-  _globals['_REGISTERRESULT']._serialized_start=387
-  _globals['_REGISTERRESULT']._serialized_end=554
-  _globals['_REPORT']._serialized_start=556
-  _globals['_REPORT']._serialized_end=681
-  _globals['_FRAMEOUTCOME']._serialized_start=684
-  _globals['_FRAMEOUTCOME']._serialized_end=884
-  _globals['_CONTROL']._serialized_start=886
-  _globals['_CONTROL']._serialized_end=1002
-  _globals['_RADIOSERVICE']._serialized_start=1167
-  _globals['_RADIOSERVICE']._serialized_end=1260
+  _globals['_REGISTERREQUEST']._serialized_end=406
+  _globals['_REGISTERRESULT']._serialized_start=409
+  _globals['_REGISTERRESULT']._serialized_end=593
+  _globals['_REPORT']._serialized_start=596
+  _globals['_REPORT']._serialized_end=738
+  _globals['_FRAMEOUTCOME']._serialized_start=741
+  _globals['_FRAMEOUTCOME']._serialized_end=941
+  _globals['_CONTROL']._serialized_start=943
+  _globals['_CONTROL']._serialized_end=1059
+  _globals['_LISTDAPPSREQUEST']._serialized_start=1061
+  _globals['_LISTDAPPSREQUEST']._serialized_end=1079
+  _globals['_LISTDAPPSRESPONSE']._serialized_start=1081
+  _globals['_LISTDAPPSRESPONSE']._serialized_end=1182
+  _globals['_DAPPINFO']._serialized_start=1185
+  _globals['_DAPPINFO']._serialized_end=1353
+  _globals['_DUFRAMES']._serialized_start=1356
+  _globals['_DUFRAMES']._serialized_end=1484
+  _globals['_PREFERVERSIONREQUEST']._serialized_start=1486
+  _globals['_PREFERVERSIONREQUEST']._serialized_end=1542
+  _globals['_PREFERVERSIONRESPONSE']._serialized_start=1544
+  _globals['_PREFERVERSIONRESPONSE']._serialized_end=1567
+  _globals['_RADIOSERVICE']._serialized_start=1732
+  _globals['_RADIOSERVICE']._serialized_end=1825
+  _globals['_RADIOADMINSERVICE']._serialized_start=1828
+  _globals['_RADIOADMINSERVICE']._serialized_end=2027
 # @@protoc_insertion_point(module_scope)

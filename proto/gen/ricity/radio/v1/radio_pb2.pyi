@@ -107,21 +107,25 @@ class RegisterRequest(_message.Message):
     PROTOCOL_VERSION_FIELD_NUMBER: _builtins.int
     DU_FIELD_NUMBER: _builtins.int
     INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    XAPP_VERSION_FIELD_NUMBER: _builtins.int
     protocol_version: _builtins.int
     du: _builtins.int
     """index of the O-DU it decides for"""
     instance_id: _builtins.str
-    """unique per process start; a newer instance takes the place of an older one"""
+    """unique per process start; a newer instance takes over once it has answered, the older one stands by"""
+    xapp_version: _builtins.str
+    """semantic version"""
     def __init__(
         self,
         *,
         protocol_version: _builtins.int = ...,
         du: _builtins.int = ...,
         instance_id: _builtins.str = ...,
+        xapp_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["du", b"du", "instance_id", b"instance_id", "protocol_version", b"protocol_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["du", b"du", "instance_id", b"instance_id", "protocol_version", b"protocol_version", "xapp_version", b"xapp_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,6 +143,7 @@ class RegisterResult(_message.Message):
     N_RBS_FIELD_NUMBER: _builtins.int
     OBSERVATION_FIELD_NUMBER: _builtins.int
     OBSERVATION_DIM_FIELD_NUMBER: _builtins.int
+    STANDBY_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     detail: _builtins.str
     """why not, and what would do"""
@@ -150,6 +155,8 @@ class RegisterResult(_message.Message):
     observation: _builtins.str
     """what the numbers of a report are, e.g. ext"""
     observation_dim: _builtins.int
+    standby: _builtins.bool
+    """another dApp decides for the O-DU"""
     def __init__(
         self,
         *,
@@ -161,10 +168,11 @@ class RegisterResult(_message.Message):
         n_rbs: _builtins.int = ...,
         observation: _builtins.str = ...,
         observation_dim: _builtins.int = ...,
+        standby: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "detail", b"detail", "epoch", b"epoch", "n_dus", b"n_dus", "n_rbs", b"n_rbs", "observation", b"observation", "observation_dim", b"observation_dim", "protocol_version", b"protocol_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "detail", b"detail", "epoch", b"epoch", "n_dus", b"n_dus", "n_rbs", b"n_rbs", "observation", b"observation", "observation_dim", b"observation_dim", "protocol_version", b"protocol_version", "standby", b"standby"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -181,8 +189,11 @@ class Report(_message.Message):
     OBSERVATION_FIELD_NUMBER: _builtins.int
     NEED_RBS_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
+    STANDBY_FIELD_NUMBER: _builtins.int
     epoch: _builtins.int
     frame: _builtins.int
+    standby: _builtins.bool
+    """another dApp decides: the answer shows that this one could, and is not applied"""
     @_builtins.property
     def observation(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
         """observation_dim numbers"""
@@ -203,10 +214,11 @@ class Report(_message.Message):
         observation: _abc.Iterable[_builtins.float] | None = ...,
         need_rbs: _abc.Iterable[_builtins.float] | None = ...,
         outcome: Global___FrameOutcome | None = ...,
+        standby: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "frame", b"frame", "need_rbs", b"need_rbs", "observation", b"observation", "outcome", b"outcome"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "frame", b"frame", "need_rbs", b"need_rbs", "observation", b"observation", "outcome", b"outcome", "standby", b"standby"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -313,3 +325,162 @@ class Control(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Control: _TypeAlias = Control  # noqa: Y015
+
+@_typing.final
+class ListDappsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDappsRequest: _TypeAlias = ListDappsRequest  # noqa: Y015
+
+@_typing.final
+class ListDappsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAPPS_FIELD_NUMBER: _builtins.int
+    DUS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def dapps(self) -> _containers.RepeatedCompositeFieldContainer[Global___DappInfo]:
+        """by O-DU, in order of their attachment"""
+
+    @_builtins.property
+    def dus(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuFrames]: ...
+    def __init__(
+        self,
+        *,
+        dapps: _abc.Iterable[Global___DappInfo] | None = ...,
+        dus: _abc.Iterable[Global___DuFrames] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dapps", b"dapps", "dus", b"dus"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListDappsResponse: _TypeAlias = ListDappsResponse  # noqa: Y015
+
+@_typing.final
+class DappInfo(_message.Message):
+    """A dApp that is attached. Totals count frames in which it decided."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DU_FIELD_NUMBER: _builtins.int
+    INSTANCE_ID_FIELD_NUMBER: _builtins.int
+    XAPP_VERSION_FIELD_NUMBER: _builtins.int
+    DECIDING_FIELD_NUMBER: _builtins.int
+    PROVEN_FIELD_NUMBER: _builtins.int
+    APPLIED_TOTAL_FIELD_NUMBER: _builtins.int
+    MISSING_TOTAL_FIELD_NUMBER: _builtins.int
+    REFUSED_TOTAL_FIELD_NUMBER: _builtins.int
+    du: _builtins.int
+    instance_id: _builtins.str
+    xapp_version: _builtins.str
+    deciding: _builtins.bool
+    proven: _builtins.bool
+    """its last answers came in time and could be played"""
+    applied_total: _builtins.int
+    """shielded ones too"""
+    missing_total: _builtins.int
+    refused_total: _builtins.int
+    def __init__(
+        self,
+        *,
+        du: _builtins.int = ...,
+        instance_id: _builtins.str = ...,
+        xapp_version: _builtins.str = ...,
+        deciding: _builtins.bool = ...,
+        proven: _builtins.bool = ...,
+        applied_total: _builtins.int = ...,
+        missing_total: _builtins.int = ...,
+        refused_total: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_total", b"applied_total", "deciding", b"deciding", "du", b"du", "instance_id", b"instance_id", "missing_total", b"missing_total", "proven", b"proven", "refused_total", b"refused_total", "xapp_version", b"xapp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DappInfo: _TypeAlias = DappInfo  # noqa: Y015
+
+@_typing.final
+class DuFrames(_message.Message):
+    """Frames of an O-DU on air since the start of the network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DU_FIELD_NUMBER: _builtins.int
+    CONTROLLED_TOTAL_FIELD_NUMBER: _builtins.int
+    UNCONTROLLED_TOTAL_FIELD_NUMBER: _builtins.int
+    HANDOVERS_TOTAL_FIELD_NUMBER: _builtins.int
+    PREFERRED_VERSION_FIELD_NUMBER: _builtins.int
+    du: _builtins.int
+    controlled_total: _builtins.int
+    """with a control that was applied, shielded or not"""
+    uncontrolled_total: _builtins.int
+    """missing or refused: the safe split was applied"""
+    handovers_total: _builtins.int
+    preferred_version: _builtins.str
+    """empty: the newest dApp decides"""
+    def __init__(
+        self,
+        *,
+        du: _builtins.int = ...,
+        controlled_total: _builtins.int = ...,
+        uncontrolled_total: _builtins.int = ...,
+        handovers_total: _builtins.int = ...,
+        preferred_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["controlled_total", b"controlled_total", "du", b"du", "handovers_total", b"handovers_total", "preferred_version", b"preferred_version", "uncontrolled_total", b"uncontrolled_total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DuFrames: _TypeAlias = DuFrames  # noqa: Y015
+
+@_typing.final
+class PreferVersionRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DU_FIELD_NUMBER: _builtins.int
+    XAPP_VERSION_FIELD_NUMBER: _builtins.int
+    du: _builtins.int
+    xapp_version: _builtins.str
+    """empty: the newest dApp decides"""
+    def __init__(
+        self,
+        *,
+        du: _builtins.int = ...,
+        xapp_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["du", b"du", "xapp_version", b"xapp_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferVersionRequest: _TypeAlias = PreferVersionRequest  # noqa: Y015
+
+@_typing.final
+class PreferVersionResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PreferVersionResponse: _TypeAlias = PreferVersionResponse  # noqa: Y015

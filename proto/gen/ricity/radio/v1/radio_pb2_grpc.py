@@ -101,3 +101,122 @@ class RadioService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class RadioAdminServiceStub:
+    """Which dApps are attached, and which version of them is to decide.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.ListDapps = channel.unary_unary(
+                '/ricity.radio.v1.RadioAdminService/ListDapps',
+                request_serializer=ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsRequest.SerializeToString,
+                response_deserializer=ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsResponse.FromString,
+                _registered_method=True)
+        self.PreferVersion = channel.unary_unary(
+                '/ricity.radio.v1.RadioAdminService/PreferVersion',
+                request_serializer=ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionRequest.SerializeToString,
+                response_deserializer=ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionResponse.FromString,
+                _registered_method=True)
+
+
+class RadioAdminServiceServicer:
+    """Which dApps are attached, and which version of them is to decide.
+    """
+
+    def ListDapps(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PreferVersion(self, request, context):
+        """A handover: dApps of this version decide for the O-DU while one of them answers, from the next frame on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_RadioAdminServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'ListDapps': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDapps,
+                    request_deserializer=ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsRequest.FromString,
+                    response_serializer=ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsResponse.SerializeToString,
+            ),
+            'PreferVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.PreferVersion,
+                    request_deserializer=ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionRequest.FromString,
+                    response_serializer=ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'ricity.radio.v1.RadioAdminService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('ricity.radio.v1.RadioAdminService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class RadioAdminService:
+    """Which dApps are attached, and which version of them is to decide.
+    """
+
+    @staticmethod
+    def ListDapps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ricity.radio.v1.RadioAdminService/ListDapps',
+            ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsRequest.SerializeToString,
+            ricity_dot_radio_dot_v1_dot_radio__pb2.ListDappsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PreferVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ricity.radio.v1.RadioAdminService/PreferVersion',
+            ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionRequest.SerializeToString,
+            ricity_dot_radio_dot_v1_dot_radio__pb2.PreferVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
