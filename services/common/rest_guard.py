@@ -16,7 +16,7 @@ from ric_sim.domain.errors import AccessRefused, MalformedFile, PermissionDenied
 from services.common.errors import edge_codes
 from services.common.settings import ProcessSettings
 from services.common.tls import CERTIFICATE_FILE, KEY_FILE, TlsFiles, check_plain
-from services.common.tokens import Role, TokenBook
+from services.common.tokens import Role, Token, TokenBook
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -77,7 +77,7 @@ class TokenGuard:
             await self._app(scope, receive, send)
             return
         try:
-            holder = self._admit(scope)
+            token = self._admit(scope)
         except RicityError as error:
             client = (scope.get("client") or ("",))[0]
             self._log.warning(
@@ -85,11 +85,11 @@ class TokenGuard:
             )
             await _refuse(scope, send, error, challenge=self._challenge)
             return
-        scope.setdefault("state", {})["token_name"] = holder
+        scope.setdefault("state", {}).update(token_name=token.name, token_role=token.role)
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> str:
-        """The name of the token. Raises `Unauthenticated`, `PermissionDenied`."""
+    def _admit(self, scope: Scope) -> Token:
+        """Whose request it is. Raises `Unauthenticated`, `PermissionDenied`."""
         bearer = self._bearer([value for name, value in scope["headers"] if name == b"authorization"])
         if not bearer:
             raise Unauthenticated("expected the header `Authorization: Bearer TOKEN`; `ricity token create` makes tokens")
@@ -102,7 +102,7 @@ class TokenGuard:
             raise Unauthenticated("the token is not one of this deployment's, or was revoked")
         if token.role is not Role.OPERATOR and scope.get("method") not in _READING:
             raise PermissionDenied(f"token {token.name!r} has role {token.role}: {scope.get('method')} needs {Role.OPERATOR}")
-        return token.name
+        return token
 
     def _bearer(self, given: list[bytes]) -> str:
         """The token that came with a request, empty if none did."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 import httpx
@@ -22,9 +22,10 @@ from services.console.feeds import Feed, HealthFeed, MetricsFeed, RicFeeds, foll
 from services.console.guard import Guard
 from services.console.hub import Hub
 from services.console.manager_feeds import ManagerFeeds
-from services.console.manager_source import ManagerSource
 from services.console.metrics import ConsoleMetrics
-from services.console.parts import find_places
+from services.console.parts import MANAGER, REGISTRY, find_places
+from services.console.registry_feed import RegistryFeed
+from services.console.rest_source import RestSource
 from services.console.settings import ConsoleSettings
 from services.console.slicing_shape import (
     CRITIC_METRICS,
@@ -59,30 +60,30 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     async with contextlib.AsyncExitStack() as stack:
         hub, streams = Hub(), Streams()
-        source = ManagerSource(token_file=settings.manager_token_file, trusted=settings.transport.trusted())
-        stack.push_async_callback(source.close)
-        ric, manager = RicFeeds(hub, settings.transport), ManagerFeeds(source)
-        stack.push_async_callback(ric.close)
-        poke = asyncio.Event()
-
-        async def change_policy(method: str, type_id: str, policy_id: str, body: bytes | None) -> httpx.Response:
-            reply = await manager.change_policy(find_places(settings), method, type_id, policy_id, body)
-            poke.set()
-            return reply
-
+        trusted = settings.transport.trusted()
+        manager = ManagerFeeds(RestSource(MANAGER, token_file=settings.manager_token_file, trusted=trusted))
+        registry = RegistryFeed(RestSource(REGISTRY, token_file=settings.registry_token_file, trusted=trusted))
+        ric = RicFeeds(hub, settings.transport)
+        for source in (manager, registry, ric):
+            stack.push_async_callback(source.close)
         status = StatusSource(MutualTls(settings.tls_dir, serves=False) if settings.tls_dir else None)
         every_s = settings.period_ms / 1000
+        changing = [*manager.feeds(), registry.feed()]
+        pokes = {feed.sections: asyncio.Event() for feed in changing}
         quiet = asyncio.Event()
         activities = [
-            follow(feed, hub, lambda: find_places(settings), poke if "policies" in feed.sections else quiet)
-            for feed in [*ric.feeds(every_s), *_metrics_feeds(status, every_s), HealthFeed(status).feed(), *manager.feeds()]
+            follow(feed, hub, lambda: find_places(settings), pokes.get(feed.sections, quiet))
+            for feed in [*ric.feeds(every_s), *_metrics_feeds(status, every_s), HealthFeed(status).feed(), *changing]
         ]
         tasks = [asyncio.create_task(activity) for activity in (*activities, _keep_books(hub, streams, every_s))]
         for task in tasks:
             task.add_done_callback(lambda ended: _report(ended, failed))
         stack.push_async_callback(end_tasks, *tasks)
         hosts = frozenset(filter(None, (name.strip() for name in settings.allowed_hosts.split(","))))
-        page = make_app(Page(hub, lambda: ric.city, change_policy, streams))
+        acts = _Acts(settings, manager, registry, pokes.values())
+        page = make_app(
+            Page(hub, lambda: ric.city, acts.change_policy, acts.manager, acts.registry, streams, read_only=settings.read_only)
+        )
         protect(page, settings, log=structlog.get_logger(), browser=True)
         app = Guard(page, hosts=hosts, read_only=settings.read_only)
         http_port = await stack.enter_async_context(
@@ -93,6 +94,30 @@ async def running_console(settings: ConsoleSettings) -> AsyncIterator[RunningCon
         stack.callback(status_port.close)
         hub.publish("console", {"connected": True, "read_only": settings.read_only, "period_ms": settings.period_ms})
         yield RunningConsole(http_port, status_port.port, hub, failed)
+
+
+class _Acts:
+    """What is changed from the page; what may look otherwise afterwards is looked at again at once."""
+
+    def __init__(
+        self, settings: ConsoleSettings, manager: ManagerFeeds, registry: RegistryFeed, pokes: Iterable[asyncio.Event]
+    ) -> None:
+        self._settings, self._manager, self._registry, self._pokes = settings, manager, registry, tuple(pokes)
+
+    async def change_policy(self, method: str, type_id: str, policy_id: str, body: bytes | None) -> httpx.Response:
+        return self._noticed(await self._manager.change_policy(find_places(self._settings), method, type_id, policy_id, body))
+
+    async def manager(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        return self._noticed(await self._manager.act(find_places(self._settings), method, path, body))
+
+    async def registry(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+        return self._noticed(await self._registry.act(find_places(self._settings), method, path, body))
+
+    def _noticed(self, reply: httpx.Response) -> httpx.Response:
+        if reply.request.method != "GET":
+            for poke in self._pokes:
+                poke.set()
+        return reply
 
 
 def _metrics_feeds(status: StatusSource, every_s: float) -> list[Feed]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.console.hub import Hub
-from services.console.parts import CRITIC, MANAGER, NODES, RADIO, RIC
+from services.console.parts import CRITIC, MANAGER, NODES, RADIO, REGISTRY, RIC
 
 MOST_LOGGED = 100
 BACKLOG_REQUESTS = 500
@@ -20,6 +20,7 @@ _PARTS = {
     "radio": (RADIO, "radio network"),
     "critic": (CRITIC, "critic"),
     "policies": (MANAGER, "manager"),
+    "models": (REGISTRY, "model registry"),
 }
 """Section -> the part it comes from, and what people call that."""
 

@@ -13,8 +13,8 @@ import httpx
 from ric_sim.domain.errors import PartUnreachable
 from services.console.feeds import Feed, Sections
 from services.console.hub import Section
-from services.console.manager_source import ManagerSource
 from services.console.parts import Places
+from services.console.rest_source import ACT_WITHIN_S, RestSource
 
 A1 = "/A1-P/v2"
 EVERY_S = 2.0
@@ -39,11 +39,15 @@ _LISTS = {
 class ManagerFeeds:
     """One manager."""
 
-    def __init__(self, source: ManagerSource) -> None:
+    def __init__(self, source: RestSource) -> None:
         self._source = source
         self._documents: dict[tuple[str, str], tuple[float, Any]] = {}
         self._types: list[Section] = []
         self._reports: dict[str, Section] = {}
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._source.close()
 
     def feeds(self) -> list[Feed]:
         """What it manages, and A1 policies."""
@@ -55,7 +59,11 @@ class ManagerFeeds:
     ) -> httpx.Response:
         """Creates, replaces (PUT) or deletes (DELETE) a policy: the manager's answer as it is."""
         self._documents.pop((type_id, policy_id), None)
-        return await self._source.ask(places.manager, method, _policy_path(type_id, policy_id), body=body)
+        return await self.act(places, method, _policy_path(type_id, policy_id), body)
+
+    async def act(self, places: Places, method: str, path: str, body: bytes | None) -> httpx.Response:
+        """Whatever else an operator wants of it: the manager's answer as it is."""
+        return await self._source.ask(places.manager, method, path, body=body, within_s=ACT_WITHIN_S)
 
     def _reader(self, section: str) -> Callable[[Places], Awaitable[Sections]]:
         path, key = _LISTS[section]

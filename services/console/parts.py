@@ -10,7 +10,7 @@ from pathlib import Path
 from ric_sim.domain.errors import InvalidInput
 from services.console.settings import ConsoleSettings
 
-RIC, NODES, RADIO, CRITIC, MANAGER = "ric", "nodes", "radio", "critic", "manager"
+RIC, NODES, RADIO, CRITIC, MANAGER, REGISTRY = "ric", "nodes", "radio", "critic", "manager", "registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Places:
     Attributes:
         ric: host:port of its gRPC services.
         manager: URL of its REST interface.
+        registry: URL of its REST interface; empty if there is none.
         status: part name -> host:port of its status port.
     """
 
     ric: str
     manager: str
+    registry: str
     status: Mapping[str, str]
 
 
@@ -36,15 +38,17 @@ def find_places(settings: ConsoleSettings) -> Places:
     """
     status = parse_parts(settings.parts)
     if settings.run_folder is None:
-        return Places(settings.ric, settings.manager, status)
+        return Places(settings.ric, settings.manager, settings.registry_url, status)
     facts = _ready_files(settings.run_folder / "ready")
     ports = {name: f"127.0.0.1:{fact['status_port']}" for name, fact in facts.items() if "status_port" in fact}
-    ric, manager = settings.ric, settings.manager
+    ric, manager, registry = settings.ric, settings.manager, settings.registry_url
     if "grpc_port" in facts.get(RIC, {}):
         ric = f"127.0.0.1:{facts[RIC]['grpc_port']}"
     if "http_port" in facts.get(MANAGER, {}):
         manager = f"http://127.0.0.1:{facts[MANAGER]['http_port']}"
-    return Places(ric, manager, {**ports, **status})
+    if "rest_port" in facts.get(REGISTRY, {}):
+        registry = f"http://127.0.0.1:{facts[REGISTRY]['rest_port']}"
+    return Places(ric, manager, registry, {**ports, **status})
 
 
 def parse_parts(text: str) -> dict[str, str]:

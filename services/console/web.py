@@ -1,41 +1,40 @@
-"""The page and what it asks for: its files, the city, the stream of state, and changes of policies."""
+"""The page and what it asks for: its files, the city, the stream of state, who looks, and changes of policies."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Any, Literal
 
 import httpx
 import structlog
-from fastapi import FastAPI, Path, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
 from starlette.routing import Match, Mount, get_route_path
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from ric_sim.domain.errors import Overloaded, OversizeMessage, PartUnreachable
+from ric_sim.domain.errors import Overloaded, PartUnreachable
 from services.common.rest_limits import limit_bodies
 from services.common.rest_problems import install_problems, problem_answers
+from services.common.tokens import Role
+from services.console.acts import acts_router
 from services.console.hub import Hub
+from services.console.passing import OBJECT_BODY, Ask, Name, passed_on, succeeds_with
 
-STATIC = FilePath(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
 FRAME_GAP_S = 0.5
 """Least time between two frames to one browser: two a second at most, whatever happens meanwhile."""
 
 QUIET_S = 10.0
 MAX_STREAMS = 64
-MAX_BODY_BYTES = 256 * 1024
 
-Name = Annotated[str, Path(min_length=1, max_length=128, pattern=r"^[!-~]+$")]
-_POLICY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
-_CREATED: dict[int | str, dict[str, Any]] = {HTTPStatus.CREATED: {"description": HTTPStatus.CREATED.phrase}}
-_REFUSALS = problem_answers(400, 401, 403, 404, 413, 429, 503)
 ChangePolicy = Callable[[str, str, str, bytes | None], Awaitable[httpx.Response]]
 
 
@@ -53,20 +52,41 @@ class Page:
     Attributes:
         city: the city's document, None before a RIC was reached.
         change_policy: method, policy type, policy id, body -> the manager's answer.
+        read_only: nobody changes anything from here, whatever the token.
     """
 
     hub: Hub
     city: Callable[[], dict[str, Any] | None]
     change_policy: ChangePolicy
+    manager: Ask
+    registry: Ask
     streams: Streams
+    read_only: bool = False
+
+
+class Visitor(BaseModel):
+    """Who looks at the page: name of the token, empty without tokens; `why_not` says why `may_act` is false."""
+
+    name: str
+    role: Literal["viewer", "operator"]
+    may_act: bool
+    why_not: str
 
 
 def make_app(page: Page) -> FastAPI:
     """The application, without its guard."""
     app = FastAPI(title="Ricity console", version="1", docs_url=None, redoc_url=None)
-    install_problems(app, log=structlog.get_logger())
+    log = structlog.get_logger()
+    install_problems(app, log=log)
     limit_bodies(app)
+    _add_looking(app, page)
+    _add_policies(app, page)
+    app.include_router(acts_router(page.manager, page.registry, log=log))
+    app.router.routes.append(_PageFiles("/", StaticFiles(directory=STATIC, html=True)))
+    return app
 
+
+def _add_looking(app: FastAPI, page: Page) -> None:
     @app.get("/api/v1/city", responses=problem_answers(503))
     async def city() -> Response:
         document = page.city()
@@ -80,16 +100,33 @@ def make_app(page: Page) -> FastAPI:
             raise Overloaded(f"{MAX_STREAMS} browsers listen already: close one")
         return EventStream(stream(page.hub, page.streams))
 
-    @app.put("/api/v1/policies/{type_id}/{policy_id}", responses={**_CREATED, **_REFUSALS}, openapi_extra=_POLICY)
+    @app.get("/api/v1/me")
+    async def me(request: Request) -> Visitor:
+        """Who looks, and whether they may act."""
+        return visitor(request.scope.get("state", {}), read_only=page.read_only)
+
+
+def _add_policies(app: FastAPI, page: Page) -> None:
+    path = "/api/v1/policies/{type_id}/{policy_id}"
+
+    @app.put(path, responses=succeeds_with(HTTPStatus.OK, HTTPStatus.CREATED), openapi_extra=OBJECT_BODY)
     async def put_policy(request: Request, type_id: Name, policy_id: Name) -> Response:
-        return _passed_on(await page.change_policy("PUT", type_id, policy_id, await _body(request)))
+        return passed_on(await page.change_policy("PUT", type_id, policy_id, await request.body()))
 
-    @app.delete("/api/v1/policies/{type_id}/{policy_id}", status_code=HTTPStatus.NO_CONTENT, responses=_REFUSALS)
+    @app.delete(path, status_code=HTTPStatus.NO_CONTENT, responses=succeeds_with(HTTPStatus.NO_CONTENT))
     async def delete_policy(type_id: Name, policy_id: Name) -> Response:
-        return _passed_on(await page.change_policy("DELETE", type_id, policy_id, None))
+        return passed_on(await page.change_policy("DELETE", type_id, policy_id, None))
 
-    app.router.routes.append(_PageFiles("/", StaticFiles(directory=STATIC, html=True)))
-    return app
+
+def visitor(state: Mapping[str, Any], *, read_only: bool) -> Visitor:
+    """From what the token guard noted of a request; without tokens everybody who gets here is an operator."""
+    name, role = state.get("token_name", ""), state.get("token_role", Role.OPERATOR)
+    why_not = ""
+    if read_only:
+        why_not = "The console is read-only (RICITY_READ_ONLY)."
+    elif role is not Role.OPERATOR:
+        why_not = f"You look with the token {name}, a viewer's: changes need an operator's."
+    return Visitor(name=name, role=role.value, may_act=not why_not, why_not=why_not)
 
 
 class EventStream(StreamingResponse):
@@ -126,16 +163,3 @@ async def stream(hub: Hub, streams: Streams) -> AsyncIterator[str]:
 
 def _event(name: str, data: str) -> str:
     return f"event: {name}\ndata: {data}\n\n"
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise OversizeMessage(f"the policy is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
-def _passed_on(reply: httpx.Response) -> Response:
-    return Response(reply.content, reply.status_code, media_type=reply.headers.get("content-type"))

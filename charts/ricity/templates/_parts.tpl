@@ -30,6 +30,7 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
 {{- $root := . -}}
 {{- $ric := include "ricity.address" (dict "root" . "name" "ric" "port" 50051) -}}
 {{- $manager := printf "%s://%s" (ternary "http" "https" .Values.security.insecure) (include "ricity.address" (dict "root" . "name" "manager" "port" 8080)) -}}
+{{- $registry := printf "%s://%s" (ternary "http" "https" .Values.security.insecure) (include "ricity.address" (dict "root" . "name" "registry" "port" 8090)) -}}
 {{- $store := ternary (dict "store" (list "redis")) dict (eq (include "ricity.hasOwnStore" .) "yes") -}}
 {{- $watched := list -}}
 {{- range list "ric" "nodes" "radio" "critic" -}}
@@ -55,8 +56,8 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
     "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))
   "console" (dict
     "ports" (dict "http" 8088) "identity" true
-    "calls" (dict "ric" (list "grpc" "status") "manager" (list "http") "nodes" (list "status") "radio" (list "status") "critic" (list "status"))
-    "env" (dict "RICITY_HTTP_PORT" "8088" "RICITY_RIC" $ric "RICITY_MANAGER" $manager "RICITY_PARTS" (join "," $watched)))
+    "calls" (dict "ric" (list "grpc" "status") "manager" (list "http") "registry" (list "http") "nodes" (list "status") "radio" (list "status") "critic" (list "status"))
+    "env" (dict "RICITY_HTTP_PORT" "8088" "RICITY_RIC" $ric "RICITY_MANAGER" $manager "RICITY_REGISTRY_URL" $registry "RICITY_PARTS" (join "," $watched)))
   "auditor" (dict
     "calls" $store "store" true
     "env" (dict "RICITY_EVERY_S" "300"))

@@ -10,6 +10,7 @@
 {{- end }}
 {{- if eq .name "console" }}
 - {name: RICITY_MANAGER_TOKEN_FILE, value: /etc/ricity/tokens/token}
+- {name: RICITY_REGISTRY_TOKEN_FILE, value: /etc/ricity/tokens/token}
 {{- end }}
 {{- end }}
 {{- end }}

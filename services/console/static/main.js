@@ -1,5 +1,6 @@
 // The page: one stream of state, one visible view, drawn again when something it shows has changed.
 
+import { meet } from "./acts.js";
 import { h, render } from "./dom.js";
 import * as format from "./format.js";
 import { listen, section, state } from "./state.js";
@@ -7,13 +8,14 @@ import { wireTabs } from "./tabs.js";
 import * as city from "./views/city.js";
 import * as conflicts from "./views/conflicts.js";
 import * as health from "./views/health.js";
+import * as models from "./views/models.js";
 import * as policies from "./views/policies.js";
 import * as rollouts from "./views/rollouts.js";
 import * as services from "./views/services.js";
 import * as slicing from "./views/slicing.js";
 import * as xapps from "./views/xapps.js";
 
-const VIEWS = { city, services, slicing, xapps, rollouts, policies, conflicts, health };
+const VIEWS = { city, services, slicing, xapps, rollouts, models, policies, conflicts, health };
 const PARTS = { RIC: "load", nodes: "services", radio: "radio", critic: "critic", manager: "policies" };
 let visible = "city";
 let due = false;
@@ -106,6 +108,8 @@ wireTabs(document.getElementById("tabs"), (name) => {
 });
 document.addEventListener("visibilitychange", schedule);
 listen((names) => {
+  // The first frame of a connection has every section; who looks may be another one by then.
+  if (names.has("console")) meet().then((isNews) => isNews && schedule());
   const wanted = VIEWS[visible].uses;
   if (["stream", "city", "load", "services", "faults"].some((name) => names.has(name)) || wanted.some((name) => names.has(name))) schedule();
 });

@@ -2,6 +2,7 @@
 
 const MOST_POINTS = 300;
 const LATE_MS = 5000;
+const watchers = new Set();
 
 export const state = { sections: {}, history: { at_s: [], series: {} }, city: null, stream: "connecting" };
 
@@ -17,6 +18,23 @@ export function series(name) {
 
 export function service(index) {
   return state.city?.services[index];
+}
+
+/** The first truthy value of `look`, which is asked whenever something has changed; rejects once `signal` is aborted. */
+export function until(look, signal) {
+  return new Promise((resolve, reject) => {
+    const end = (settle, value) => {
+      watchers.delete(ask);
+      settle(value);
+    };
+    const ask = () => {
+      const found = look();
+      if (found) end(resolve, found);
+    };
+    signal.addEventListener("abort", () => end(reject, signal.reason), { once: true });
+    watchers.add(ask);
+    ask();
+  });
 }
 
 function append(point) {
@@ -38,8 +56,12 @@ async function loadCity(fingerprint) {
   return true;
 }
 
-/** Listens for ever; `changed` is called with the names of the sections that changed. */
-export function listen(changed) {
+/** Listens for ever; `drawn` is called with the names of the sections that changed. */
+export function listen(drawn) {
+  const changed = (names) => {
+    for (const ask of [...watchers]) ask();
+    drawn(names);
+  };
   const source = new EventSource("api/v1/events");
   let heard = performance.now();
   source.addEventListener("history", (event) => {

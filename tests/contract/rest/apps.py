@@ -35,8 +35,12 @@ class RestApps:
 
 
 @contextlib.asynccontextmanager
-async def rest_apps(folder: Path, tokens_file: Path | None = None) -> AsyncIterator[RestApps]:
-    """All of them, with state in `folder`; the registry holds two versions of `MODEL`."""
+async def rest_apps(folder: Path, tokens_file: Path | None = None, console_token: Path | None = None) -> AsyncIterator[RestApps]:
+    """All of them, with state in `folder`; the registry holds two versions of `MODEL`.
+
+    Args:
+        console_token: file with the token that the console brings to manager and registry.
+    """
     log = structlog.get_logger()
     async with contextlib.AsyncExitStack() as stack:
         ric_port = (await stack.enter_async_context(ric_on_embedded_store())).grpc_port
@@ -52,14 +56,22 @@ async def rest_apps(folder: Path, tokens_file: Path | None = None) -> AsyncItera
         )
         osc = ManagerSettings(**common, a1_dialect="osc", ab_folder=folder / "ab-osc")
         other = await stack.enter_async_context(running_manager(osc, log=log))
-        console = await stack.enter_async_context(
-            running_console(ConsoleSettings(**common, manager=f"http://127.0.0.1:{manager.http_port}"))
-        )
         registry = Registry(folder / "registry")
         for seed in range(2):
             registry.publish(MODEL, untrained_folder(folder / f"weights-{seed}", ["video"], seed=seed))
         app = create_app(registry)
         protect(app, RegistrySettings(tokens_file=tokens_file), log=log)
         registry_port = await stack.enter_async_context(serving(app, host="127.0.0.1", port=0))
+        console = await stack.enter_async_context(
+            running_console(
+                ConsoleSettings(
+                    **common,
+                    manager=f"http://127.0.0.1:{manager.http_port}",
+                    registry_url=f"http://127.0.0.1:{registry_port}",
+                    manager_token_file=console_token,
+                    registry_token_file=console_token,
+                )
+            )
+        )
         ports = (manager.http_port, other.http_port, registry_port, console.http_port)
         yield RestApps({name: f"http://127.0.0.1:{port}" for name, port in zip(NAMES, ports, strict=True)}, tokens_file)

@@ -49,13 +49,18 @@ BODIES = {
         ("POST", f"/registry/v1/models/{MODEL}/versions/1/stage", {"stage": "canary"}),
         ("POST", "/registry/v1/sweep", {"keep_retired": 1}),
     ],
-    "console": [("PUT", f"/api/v1/policies/{TSP}/odd", POLICY)],
+    "console": [
+        ("PUT", f"/api/v1/policies/{TSP}/odd", POLICY),
+        ("POST", "/api/v1/xapps/odd/upgrade", PLAN),
+        ("PUT", "/api/v1/xapps/odd/config", {"RICITY_LOG_LEVEL": "INFO"}),
+        ("POST", f"/api/v1/models/{MODEL}/versions/1/stage", {"stage": "canary"}),
+    ],
 }
 GETS = {
     "manager": ["/v1/rollouts/{}", "/v1/ab/{}", "/ric/v1/xapps/{}", "/ric/v1/subscriptions/{}", "/v1/conflicts?limit={}&kind={}"],
     "manager-osc": ["/A1-P/v2/policytypes/{}", "/A1-P/v2/policytypes/20001/policies/{}"],
     "registry": ["/registry/v1/models/{}", f"/registry/v1/models/{MODEL}/versions/{{}}"],
-    "console": ["/{}", "/api/v1/{}"],
+    "console": ["/{}", "/api/v1/{}", "/api/v1/ab/{}/evidence.svg"],
 }
 ODD = ["\ud800", "a\x00b", "x" * 70_000, 10**400, float("nan"), None, [[[]]], {"\ud800": "\x00"}]
 HARDLY_JSON = [

@@ -21,7 +21,7 @@ PATHS = {
     "manager": "^/(A1-P|v1/xapps|v1/rollouts|v1/ab|v1/conflicts|ric)",
     "manager-osc": "^/A1-P/",  # the rest is as above
     "registry": "^/",
-    "console": "^/api/v1/(city|policies)",  # the third one, `events`, never ends
+    "console": "^/api/v1/(city|me|policies|xapps|ab|models)",  # the last one, `events`, never ends
 }
 
 

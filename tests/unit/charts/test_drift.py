@@ -19,7 +19,8 @@ COMPOSED = {name: part for name, part in COMPOSE["services"].items() if name in 
 ELSEWHERE = {"trainer"}
 """Parts of compose that the chart has in another form: a RayJob."""
 
-SECURITY = {"RICITY_TLS_DIR", "RICITY_TOKENS_FILE", "RICITY_INSECURE", "RICITY_MANAGER_TOKEN_FILE", "RICITY_REST_TLS"}
+SECURITY = {"RICITY_TLS_DIR", "RICITY_TOKENS_FILE", "RICITY_INSECURE", "RICITY_REST_TLS"}
+SECURITY |= {"RICITY_MANAGER_TOKEN_FILE", "RICITY_REGISTRY_TOKEN_FILE"}
 DRIVERS = ("RICITY_DRIVER", "RICITY_DOCKER_", "RICITY_KUBERNETES_", "RICITY_MANAGER_URL")
 """What a manager is told of where it runs xApps."""
 
@@ -43,7 +44,7 @@ def test_a_part_is_the_same_process_with_the_same_settings_and_limits(name):
     told = environment(pod)
     compared = {key for key in wanted.keys() | told.keys() if key not in SECURITY and not key.startswith(DRIVERS)}
     if name == "console":
-        compared -= {"RICITY_MANAGER", "RICITY_PARTS", "RICITY_ALLOWED_HOSTS", "RICITY_READ_ONLY"}
+        compared -= {"RICITY_MANAGER", "RICITY_REGISTRY_URL", "RICITY_PARTS", "RICITY_ALLOWED_HOSTS", "RICITY_READ_ONLY"}
     assert {key: told.get(key) for key in compared} == {key: wanted.get(key) for key in compared}
     limits = composed["deploy"]["resources"]["limits"]
     assert float(container["resources"]["limits"]["cpu"]) == float(limits["cpus"])

@@ -162,7 +162,7 @@ def test_only_what_has_to_talk_can():
         "radio": slicing,
         "critic": slicing,
         "manager": {"console", "cli"},
-        "registry": {"cli"},
+        "registry": {"console", "cli"},
         "prometheus": {"grafana"},
     }
     watched = {target for target in reach.labels if reach.passes("prometheus", target, SINGLE_PORT)}

@@ -165,7 +165,7 @@ def test_weights_of_a_folder_are_evaluated(capsys: pytest.CaptureFixture[str], t
     assert "weights_corrupt" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("policy", "message"), [("cspf", "policy cspf has none"), ("learned", "no such weight file")])
+@pytest.mark.parametrize(("policy", "message"), [("cspf", "policy cspf has none"), ("learned", "no such weights")])
 def test_a_run_on_unusable_weights_does_not_start(
     policy: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

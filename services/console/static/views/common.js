@@ -1,5 +1,6 @@
 // Pieces that several views share.
 
+import { visitor } from "../acts.js";
 import { h } from "../dom.js";
 import { number } from "../format.js";
 import { state } from "../state.js";
@@ -14,13 +15,40 @@ export function notConnected(part, section) {
   );
 }
 
-/** Says that the manager that answers has no such interface. */
-export function notOffered(what) {
-  return h("div", { class: "absent", role: "note" }, h("strong", {}, `${what}: not offered`), h("span", {}, "The manager that answers has no such interface."));
+/** Says that nobody here has such an interface. */
+export function notOffered(what, why = "The manager that answers has no such interface.") {
+  return h("div", { class: "absent", role: "note" }, h("strong", {}, `${what}: not offered`), h("span", {}, why));
 }
 
-export function heading(title, note) {
-  return h("header", { class: "view-head" }, h("h1", {}, title), note ? h("p", {}, note) : null);
+export function heading(title, note, ...acts) {
+  return h("header", { class: "view-head" }, h("h1", {}, title), note ? h("p", {}, note) : null, acts.length ? h("div", { class: "acts" }, acts) : null);
+}
+
+/** Why nothing can be changed from here, if that is so. */
+export function lookOnly() {
+  return visitor.may_act ? null : h("p", { class: "look-only", role: "note" }, visitor.why_not);
+}
+
+/**
+ * A button that does `act` of `wireActs` with the values of `data`. Where it cannot, it stays in reach of the keyboard and says
+ * why: `hindrance`, or that the visitor may not act at all.
+ */
+export function actButton(label, act, data = {}, { hindrance = "", danger = false, about = "" } = {}) {
+  const why = visitor.may_act ? hindrance : visitor.why_not;
+  const values = Object.fromEntries(Object.entries(data).map(([name, value]) => [`data-${name}`, value]));
+  return h(
+    "button",
+    { type: "button", class: `small ${danger ? "danger" : ""}`, "data-act": act, ...values, "aria-disabled": why ? "true" : undefined, title: why || undefined, "aria-label": about ? `${label} ${about}` : undefined },
+    label,
+  );
+}
+
+/** Does what the buttons of a view stand for; `acts` by name. */
+export function wireActs(root, acts) {
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest?.("[data-act]");
+    if (button && button.getAttribute("aria-disabled") !== "true") acts[button.dataset.act]?.(button.dataset);
+  });
 }
 
 export function panel(title, attributes, ...content) {

@@ -1,27 +1,24 @@
 // A1 policies: what is in force, and a form made from the schema of each type.
 
+import { act, path, visitor } from "../acts.js";
+import { ask } from "../dialog.js";
 import { h, render } from "../dom.js";
 import { number } from "../format.js";
 import { section, state } from "../state.js";
-import { badge, heading, notConnected, notOffered, panel, row, table } from "./common.js";
+import { actButton, badge, heading, lookOnly, notConnected, notOffered, panel, row, table, wireActs } from "./common.js";
 import { field } from "./schema-form.js";
 
-export const uses = ["policies", "console"];
+export const uses = ["policies"];
 
 let parts = null;
 let chosenType = "";
 let formKey = "";
 let form = null;
 let again = () => {};
-/** The policy whose deletion has been asked for once; the second press deletes. */
-let sure = "";
 
 export function wire(root, schedule) {
   again = schedule;
-  root.addEventListener("click", (event) => {
-    const button = event.target.closest?.("[data-delete]");
-    if (button) remove(button);
-  });
+  wireActs(root, { remove });
 }
 
 export function draw(root) {
@@ -31,20 +28,19 @@ export function draw(root) {
     root.replaceChildren(heading("Policies", "A1 policies of the non-real-time RIC, and whether they are enforced"), parts.status, parts.said, h("div", { class: "columns policies" }, parts.list, parts.form));
   }
   const usable = held.connected && held.offered !== false;
-  render(parts.status, held.connected ? (usable ? null : notOffered("A1-P version 2")) : notConnected("Manager", held));
+  render(parts.status, lookOnly(), held.connected ? (usable ? null : notOffered("A1-P version 2")) : notConnected("Manager", held));
   render(parts.list, usable ? listPanel(held) : null);
   drawForm(usable ? held : null);
 }
 
 function listPanel(held) {
-  const readOnly = section("console").read_only;
   const rows = held.policies.map((each) =>
     row(
       `${each.type}/${each.id}`,
       [
         h("b", {}, each.id), each.type.replace(/^ORAN_/, ""), badge(each.enforced ? "enforced" : "not enforced"), each.enforced ? "" : h("small", {}, each.reason.toLowerCase().replaceAll("_", " ")),
         h("details", {}, h("summary", {}, "Show"), h("pre", {}, JSON.stringify(each.document, null, 2))),
-        readOnly ? null : h("button", { type: "button", class: "small danger", "data-delete": each.id, "data-type": each.type, "aria-label": `${isSure(each) ? "Really delete" : "Delete"} policy ${each.id}` }, isSure(each) ? "Really?" : "Delete"),
+        actButton("Delete…", "remove", { policy: each.id, type: each.type }, { danger: true, about: `policy ${each.id}` }),
       ],
     ));
   const note = held.total > held.policies.length ? `${number(held.policies.length)} of ${number(held.total)} shown` : `${number(held.total)} in all`;
@@ -54,9 +50,9 @@ function listPanel(held) {
 // --- the form: built when types or the choice change, never while it is being filled in ----------------------------------
 
 function drawForm(held) {
-  if (!held || section("console").read_only) {
+  if (!held || !visitor.may_act) {
     formKey = "";
-    parts.form.replaceChildren(held ? panel("New policy", {}, h("p", { class: "quiet" }, "The console is read-only.")) : "");
+    parts.form.replaceChildren(held ? panel("New policy", {}, h("p", { class: "quiet" }, visitor.why_not)) : "");
     return;
   }
   const type = held.types.find((each) => each.id === chosenType) ?? held.types[0];
@@ -88,7 +84,7 @@ function drawForm(held) {
   });
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    send("PUT", type.id, idInput.value, form.value());
+    put(type.id, idInput.value, form.value());
   });
   parts.form.replaceChildren(panel("New policy", { note: "made from the schema of its type" }, element));
 }
@@ -107,38 +103,27 @@ function suggestions() {
 
 // --- changes ------------------------------------------------------------------------------------------------------------
 
-async function send(method, type, id, document) {
+async function put(type, id, document) {
   say("", "");
-  const answer = await fetch(`api/v1/policies/${encodeURIComponent(type)}/${encodeURIComponent(id)}`, {
-    method, headers: document ? { "Content-Type": "application/json" } : {}, body: document ? JSON.stringify(document) : undefined,
-  }).catch((error) => ({ ok: false, statusText: String(error), json: async () => ({}) }));
-  if (answer.ok) {
-    say(`${method === "PUT" ? (answer.status === 201 ? "Created" : "Replaced") : "Deleted"} policy ${id}.`, "good");
-    return true;
+  try {
+    const { status } = await act("PUT", path("policies", type, id), document);
+    say(`${status === 201 ? "Created" : "Replaced"} policy ${id}.`, "good");
+  } catch (refusal) {
+    say(`Refused (${refusal.kind}): ${refusal.message}`, "bad");
   }
-  const problem = await answer.json().catch(() => ({}));
-  say(`Refused: ${problem.detail ?? answer.statusText}`, "bad");
-  return false;
 }
 
-function isSure(policy) {
-  return sure === `${policy.type}/${policy.id}`;
-}
-
-async function remove(button) {
-  const { type, delete: id } = button.dataset;
-  if (!isSure({ type, id })) {
-    ask(`${type}/${id}`);
-    button.addEventListener("blur", () => ask(""), { once: true });
-    return;
-  }
-  sure = "";
-  if (await send("DELETE", type, id)) document.getElementById("view-policies").focus();
-}
-
-function ask(policy) {
-  sure = policy;
-  again();
+function remove({ type, policy }) {
+  ask({
+    title: `Delete policy ${policy}?`,
+    lead: `The ${type.replace(/^ORAN_/, "")} policy is no longer enforced; whoever it held back is free again.`,
+    submit: "Delete",
+    danger: true,
+    perform: async () => {
+      await act("DELETE", path("policies", type, policy));
+      return `Deleted policy ${policy}.`;
+    },
+  });
 }
 
 function say(words, tone) {

@@ -4,15 +4,22 @@ import { lineChart, meter } from "../charts.js";
 import { h, render } from "../dom.js";
 import { age, number, text, wallTime } from "../format.js";
 import { section } from "../state.js";
-import { badge, facts, heading, notConnected, notOffered, NUM, panel, row, table } from "./common.js";
+import { abActs, comparable } from "./ab-acts.js";
+import { actButton, badge, facts, heading, lookOnly, notConnected, notOffered, NUM, panel, row, table, wireActs } from "./common.js";
+import { xappActs } from "./xapp-acts.js";
 
-export const uses = ["rollouts", "ab"];
+export const uses = ["rollouts", "ab", "desired_xapps"];
+
+export function wire(root) {
+  wireActs(root, { ...abActs, rollback: xappActs.rollback });
+}
 
 export function draw(root) {
   const [rollouts, ab] = [section("rollouts"), section("ab")];
   render(
     root,
-    heading("Rollouts & A/B", "Changes of version, and the tests that decide them"),
+    heading("Rollouts & A/B", "Changes of version, and the tests that decide them", ab.connected && ab.offered !== false ? startButton() : null),
+    ab.connected || rollouts.connected ? lookOnly() : null,
     part("Rollouts", rollouts, () => rolloutPanel(rollouts)),
     part("A/B tests", ab, () => abPanel(ab)),
   );
@@ -23,19 +30,28 @@ function part(name, held, content) {
   return held.offered === false ? panel(name, {}, notOffered(name)) : content();
 }
 
+function startButton() {
+  return actButton("Start an A/B test…", "startTest", {}, { hindrance: comparable().length ? "" : "No xApp has two versions in the catalogue: onboard one." });
+}
+
 function rolloutPanel(held) {
   const rows = held.rollouts.map((each) =>
     row(
       each.id,
       [
-        each.xapp, `${text(each.from)} → ${text(each.to)}`, badge(each.state), h("span", {}, text(each.step), each.reason ? h("small", { class: "block" }, each.reason) : null),
+        each.xapp, `${text(each.from)} → ${text(each.to)}`, each.ended_at === null ? rolling(each) : badge(each.state), h("span", {}, text(each.step), each.reason ? h("small", { class: "block" }, each.reason) : null),
         progress(each), wallTime(each.started_at), age(each.duration_s), number(each.requests),
         spoilt(each.lost), spoilt(each.doubled), events(each.events ?? []), h("span", { class: "mono" }, text(each.id)),
       ],
       ["", "", "", "", "", NUM, NUM, NUM, NUM, NUM, "", ""],
     ));
   return panel("Rollouts", { note: `${number(held.total)} known` },
-    table("Rollouts", [["xApp"], ["Versions"], ["State"], ["Step"], ["New version"], ["Started", NUM], ["Took", NUM], ["Requests", NUM], ["Lost", NUM], ["Doubled", NUM], ["Events"], ["Id"]], rows, "No rollout yet: upgrade an xApp with `ricity xapp upgrade`."));
+    table("Rollouts", [["xApp"], ["Versions"], ["State"], ["Step"], ["New version"], ["Started", NUM], ["Took", NUM], ["Requests", NUM], ["Lost", NUM], ["Doubled", NUM], ["Events"], ["Id"]], rows, "No rollout yet: upgrade an xApp in the view xApps, or with `ricity xapp upgrade`."));
+}
+
+/** A rollout that is under way can be ended. */
+function rolling(each) {
+  return h("div", { class: "acts" }, badge(each.state), actButton("Roll back…", "rollback", { xapp: each.xapp }, { danger: true, about: each.xapp, hindrance: each.abort_asked ? "That has been asked for." : "" }));
 }
 
 function progress(each) {
@@ -60,7 +76,7 @@ function eventText(each) {
 
 function abPanel(held) {
   const { tests } = held;
-  if (!tests.length) return panel("A/B tests", {}, h("p", { class: "quiet" }, "No test yet: start one with `ricity ab start`."));
+  if (!tests.length) return panel("A/B tests", {}, h("p", { class: "quiet" }, "No test yet: start one with the button above, or `ricity ab start`."));
   return tests.map(abCard);
 }
 
@@ -70,7 +86,8 @@ function abCard(each) {
   return panel(
     `${each.xapp}: ${text(each.baseline)} or ${text(each.candidate)}`,
     { class: "card", "data-key": each.id, note: text(each.id) },
-    h("div", { class: "card-line" }, badge(each.state), each.verdict ? badge(each.verdict) : null, each.candidate_percent !== undefined ? h("span", { class: "quiet" }, `${text(each.candidate_percent)} % to the candidate`) : null),
+    h("div", { class: "card-line" }, badge(each.state), each.verdict ? badge(each.verdict) : null, each.candidate_percent !== undefined ? h("span", { class: "quiet" }, `${text(each.candidate_percent)} % to the candidate`) : null,
+      each.state === "running" ? actButton("Stop…", "stopTest", { test: each.id, xapp: each.xapp, baseline: each.baseline }, { danger: true, about: `the test of ${each.xapp}` }) : null),
     each.reason ? h("p", {}, each.reason) : null,
     h(
       "div",
@@ -81,7 +98,16 @@ function abCard(each) {
       h("div", { class: "stacked" }, comparison("By version", versions), comparison("Guards", guards)),
     ),
     plain.length ? h("details", {}, h("summary", {}, "Evidence"), method ? h("p", { class: "quiet" }, method) : null, facts(plain.map(([name, value]) => [name.replaceAll("_", " "), text(value)]))) : null,
+    reportFigure(each),
   );
+}
+
+/** The figure of the report; its address changes with the evidence, so that it is looked at again. */
+function reportFigure(each) {
+  const source = `api/v1/ab/${encodeURIComponent(each.id)}/evidence.svg?requests=${each.requests}&state=${each.state}`;
+  return h("details", { class: "report" }, h("summary", {}, "Figure of the report"),
+    h("img", { src: source, loading: "lazy", width: 960, height: 420, alt: `${each.candidate} against ${each.baseline}: gain in GoS with its confidence bounds, and the evidence, over requests` }),
+    h("a", { href: source, target: "_blank", rel: "noopener" }, "evidence.svg"));
 }
 
 function points(ratio) {

@@ -14,7 +14,8 @@ export function field(schema, name, { required = false, suggestions = {}, path =
   return raw(schema, name, given);
 }
 
-function labelled(name, given, control, hint) {
+/** A control with its label and a hint; `given`: {path, required}, from which its id is made. */
+export function labelled(name, given, control, hint) {
   const id = `field-${given.path.replace(/[^\w-]+/g, "-")}`;
   control.id = id;
   if (hint) control.setAttribute("aria-describedby", `${id}-hint`);
