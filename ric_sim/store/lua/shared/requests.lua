@@ -149,6 +149,9 @@ local function decide_all(decide, tells_displaced)
     if code ~= REPLY_OK then
         return { code, why }
     end
+    if version < tonumber(ARGV[4] or 0) then
+        return { REPLY_WENT_BACK, version }
+    end
     local requests, ids = parse_all(ARGV[2])
     if not requests then
         return { REPLY_INVALID, ids }
