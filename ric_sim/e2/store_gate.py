@@ -35,26 +35,29 @@ Callback = Callable[[CommitOutcome], None]
 
 
 class AsyncStore(Protocol):
-    """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines."""
+    """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines.
+
+    Given the version that a store must have reached at least, a verb raises `StoreWentBack`, and changes nothing, on one that has
+    not: even what merely expires would raise its version, and hide that it went back.
+    """
 
     async def commit(
         self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
-    ) -> list[CommitOutcome]:
-        """Raises `StoreWentBack`, and changes nothing, when the store has not reached version `at_least`."""
+    ) -> list[CommitOutcome]: ...
 
     async def check_writable(self) -> None:
         """Raises `StoreUnreachable` unless the store would take a write."""
 
-    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]: ...
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]: ...
 
-    async def snapshot_at(self, now_ms: int) -> Snapshot:
+    async def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None: ...
 
     async def displaceable(self, priority: int) -> UsedAmounts: ...
 
-    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None: ...
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ class StoreGate:
     async def release(self, flow_ids: Sequence[str]) -> list[bool]:
         """Gives reservations back before their expiry; False for a flow that holds none."""
         now_ms = self.now_ms
-        released = await self._persistently(lambda: self._store.release(flow_ids, now_ms=now_ms))
+        released = await self._persistently(lambda: self._store.release(flow_ids, now_ms=now_ms, at_least=self._version))
         self._remembered.extend(Acknowledged(self._version + 1, now_ms, flow_id) for flow_id in flow_ids)
         return released
 
@@ -147,16 +150,12 @@ class StoreGate:
 
     async def publish_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Adds to the congestion signals; a store that is away just then misses them."""
-        with contextlib.suppress(StoreUnreachable):
-            await self._store.publish_refusals(refusals, now_ms=self.now_ms)
+        with contextlib.suppress(StoreUnreachable, StoreWentBack):
+            await self._store.publish_refusals(refusals, now_ms=self.now_ms, at_least=self._version)
 
     async def _read_snapshot(self) -> Snapshot:
         self._refresh = None
-        acknowledged = self._version
-        snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
-        if snapshot.version < acknowledged:
-            await self._persistently(self._give_back)
-            snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
+        snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms, at_least=self._version))
         self._version = max(self._version, snapshot.version)
         self.latest = snapshot
         return snapshot
@@ -175,12 +174,8 @@ class StoreGate:
         return outcomes
 
     async def _commit_in_order(self, requests: list[CommitRequest], planned: list[int], now_ms: int) -> list[CommitOutcome]:
-        while True:
-            try:
-                async with self._writing:
-                    return await self._store.commit(requests, now_ms=now_ms, planned=planned, at_least=self._version)
-            except StoreWentBack:
-                await self._give_back()
+        async with self._writing:
+            return await self._store.commit(requests, now_ms=now_ms, planned=planned, at_least=self._version)
 
     async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Makes the call until the store answers."""
@@ -188,6 +183,8 @@ class StoreGate:
             losses = self._losses
             try:
                 return await call()
+            except StoreWentBack:
+                await self._persistently(self._give_back)
             except StoreUnreachable:
                 await self._wait_for_store(losses)
             except (NotFound, StoreCorrupt) as error:

@@ -49,17 +49,17 @@ class AsyncRedisStore:
     async def snapshot(self) -> Snapshot:
         return await self._run(self._procedures.snapshot())
 
-    async def snapshot_at(self, now_ms: int) -> Snapshot:
+    async def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
-        return await self._run(self._procedures.snapshot_at(now_ms))
+        return await self._run(self._procedures.snapshot_at(now_ms, at_least))
 
     async def commit(
         self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
     ) -> list[CommitOutcome]:
         return await self._run(self._procedures.commit(requests, now_ms, planned, at_least))
 
-    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
-        return await self._run(self._procedures.release(flow_ids, now_ms))
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]:
+        return await self._run(self._procedures.release(flow_ids, now_ms, at_least))
 
     async def advance(self, now_ms: int) -> int:
         return await self._run(self._procedures.advance(now_ms))
@@ -70,8 +70,8 @@ class AsyncRedisStore:
     async def displaceable(self, priority: int) -> UsedAmounts:
         return await self._run(self._procedures.displaceable(priority))
 
-    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
-        await self._run(self._procedures.publish_refusals(refusals, now_ms))
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None:
+        await self._run(self._procedures.publish_refusals(refusals, now_ms, at_least))
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None:
         return await self._run(self._procedures.lookup(flow_id))

@@ -120,9 +120,9 @@ class StoreProcedures:
             raise self._not_created()
         return (yield from self._with_pressure(codec.decode_snapshot(state)))
 
-    def snapshot_at(self, now_ms: int) -> Procedure[Snapshot]:
+    def snapshot_at(self, now_ms: int, at_least: int = 0) -> Procedure[Snapshot]:
         check_now(now_ms)
-        reply = yield from self._until_swept(self._script("snapshot", now_ms))
+        reply = yield from self._until_swept(self._script("snapshot", now_ms, at_least))
         return (yield from self._with_pressure(codec.decode_snapshot(reply[1])))
 
     def commit(
@@ -150,20 +150,20 @@ class StoreProcedures:
             yield from self._count(congestion.refusals_of(requests, outcomes), now_ms)
         return outcomes
 
-    def release(self, flow_ids: Sequence[str], now_ms: int) -> Procedure[list[bool]]:
+    def release(self, flow_ids: Sequence[str], now_ms: int, at_least: int = 0) -> Procedure[list[bool]]:
         check_now(now_ms)
         released: list[bool] = []
         for first in range(0, max(len(flow_ids), 1), MAX_RELEASES_PER_CALL):
             piece = flow_ids[first : first + MAX_RELEASES_PER_CALL]
-            reply = yield from self._until_swept(self._script("release", now_ms, *map(_id_bytes, piece)))
+            reply = yield from self._until_swept(self._script("release", now_ms, at_least, *map(_id_bytes, piece)))
             released += [flag == ord("1") for flag in reply[1]]
         return released
 
-    def advance(self, now_ms: int) -> Procedure[int]:
+    def advance(self, now_ms: int, at_least: int = 0) -> Procedure[int]:
         check_now(now_ms)
         expired = 0
         while True:
-            reply = yield self._script("advance", now_ms)
+            reply = yield self._script("advance", now_ms, at_least)
             expired += self._accepted(reply)[1]
             if reply[0] == Reply.OK:
                 return expired
@@ -183,9 +183,9 @@ class StoreProcedures:
         self._holdings = {flow_id: held for flow_id in live if (held := known.get(flow_id) or read.get(flow_id))}
         return held_below(priority, self._holdings.values(), len(bounds.limits))
 
-    def publish_refusals(self, refusals: Sequence[Refusal], now_ms: int) -> Procedure[None]:
+    def publish_refusals(self, refusals: Sequence[Refusal], now_ms: int, at_least: int = 0) -> Procedure[None]:
         congestion.require_signals(kept=self._congestion_signals)
-        yield from self.advance(now_ms)
+        yield from self.advance(now_ms, at_least)
         yield from self._count(refusals, now_ms)
 
     def lookup(self, flow_id: str) -> Procedure[CommitOutcome | None]:

@@ -54,9 +54,9 @@ class RedisStore:
     def snapshot(self) -> Snapshot:
         return self._run(self._procedures.snapshot())
 
-    def snapshot_at(self, now_ms: int) -> Snapshot:
+    def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
-        return self._run(self._procedures.snapshot_at(now_ms))
+        return self._run(self._procedures.snapshot_at(now_ms, at_least))
 
     def commit(
         self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
@@ -71,8 +71,8 @@ class RedisStore:
         """
         return self._run(self._procedures.commit(requests, now_ms, planned, at_least))
 
-    def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
-        return self._run(self._procedures.release(flow_ids, now_ms))
+    def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]:
+        return self._run(self._procedures.release(flow_ids, now_ms, at_least))
 
     def advance(self, now_ms: int) -> int:
         return self._run(self._procedures.advance(now_ms))
@@ -84,8 +84,8 @@ class RedisStore:
     def displaceable(self, priority: int) -> UsedAmounts:
         return self._run(self._procedures.displaceable(priority))
 
-    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
-        self._run(self._procedures.publish_refusals(refusals, now_ms))
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None:
+        self._run(self._procedures.publish_refusals(refusals, now_ms, at_least))
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         return self._run(self._procedures.lookup(flow_id))

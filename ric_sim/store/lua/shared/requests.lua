@@ -145,12 +145,9 @@ end
 -- Expires what is due, decides every request with `decide` (outcome, value of the commits hash; or nil and what is
 -- corrupt) and writes. Returns what the script returns; with `tells_displaced` whom each request displaced, too.
 local function decide_all(decide, tells_displaced)
-    local code, why = open(ARGV[1])
+    local code, why = open(ARGV[1], ARGV[4])
     if code ~= REPLY_OK then
         return { code, why }
-    end
-    if version < tonumber(ARGV[4] or 0) then
-        return { REPLY_WENT_BACK, version }
     end
     local requests, ids = parse_all(ARGV[2])
     if not requests then
