@@ -29,6 +29,7 @@ RicityError
 |  |- Unauthenticated         no identity, or one that nothing vouches for
 |  `- PermissionDenied        a known identity outside its scope or role
 |- StoreUnreachable           the store does not answer; whether state changed is unknown
+|- StoreWentBack              the store lacks changes that it had acknowledged; nothing changed
 |- StoreCorrupt               the store's content breaks an invariant
 |- RicUnreachable             the RIC does not answer
 |- RegistryUnavailable        files of a model registry cannot be read or written
@@ -180,6 +181,11 @@ class StoreUnreachable(RicityError):
     code = "store_unreachable"
     retryable = True
     state_changed = "unknown"
+
+
+class StoreWentBack(RicityError):
+    code = "store_went_back"
+    retryable = True
 
 
 class StoreCorrupt(RicityError):

@@ -103,6 +103,14 @@ class PolicyBook:
             self._dirty.set()
         return True
 
+    async def keep_again(self) -> None:
+        """Makes the storage hold what holds here, after it has lost its last changes. Raises `StoreUnreachable`."""
+        async with self._writing:
+            for policy_id in (await self._store.load()).keys() - self._held.keys():
+                await self._store.delete(policy_id)
+            for policy_id, held in self._held.items():
+                await self._store.put(policy_id, held.policy.SerializeToString())
+
     def all(self) -> list[policy_pb2.Policy]:
         """Oldest change first."""
         return [held.policy for held in self._held.values()]

@@ -8,9 +8,12 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
 
-from ric_sim.domain.errors import NotFound, OutOfRange, StoreCorrupt, StoreUnreachable
+import structlog
+
+from ric_sim.domain.errors import NotFound, OutOfRange, StoreCorrupt, StoreUnreachable, StoreWentBack
 from ric_sim.domain.reservation import CommitOutcome, CommitRequest, CommitStatus, Snapshot, UsedAmounts
 from ric_sim.store.codec import UNPLANNED
 from ric_sim.store.congestion import Refusal
@@ -19,8 +22,8 @@ from ric_sim.telemetry import counter, histogram
 MAX_COMMITS_PER_CALL = 64
 """A call holds the store for some 60 microseconds per commit; 64 keep a waiting reader below about 5 ms."""
 
-REMEMBERED_COMMITS = 20_000
-"""Acknowledged commits kept in memory, to give them back to a store that comes up without its last moments."""
+REMEMBERED_CHANGES = 20_000
+"""Acknowledged commits and releases kept in memory, to give them back to a store that comes up without its last moments."""
 
 MAX_TIME_MS = 2**40
 """Latest emulated time taken (35 years): a peer's slip must not carry the one clock beyond what the store counts."""
@@ -32,40 +35,66 @@ Callback = Callable[[CommitOutcome], None]
 
 
 class AsyncStore(Protocol):
-    """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines."""
+    """What the RIC needs of the store: the verbs of `ResourceStore` as coroutines.
+
+    Given the version that a store must have reached at least, a verb raises `StoreWentBack`, and changes nothing, on one that has
+    not: even what merely expires would raise its version, and hide that it went back.
+    """
 
     async def commit(
-        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
     ) -> list[CommitOutcome]: ...
 
-    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]: ...
+    async def check_writable(self) -> None:
+        """Raises `StoreUnreachable` unless the store would take a write."""
 
-    async def snapshot_at(self, now_ms: int) -> Snapshot:
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]: ...
+
+    async def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None: ...
 
     async def displaceable(self, priority: int) -> UsedAmounts: ...
 
-    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None: ...
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """A change that somebody was told of.
+
+    Attributes:
+        version: of its record; of a release the first that it may have.
+        change: a commit, or the flow id of a release.
+    """
+
+    version: int
+    now_ms: int
+    change: CommitRequest | str
 
 
 class StoreGate:
     """One per RIC process; every method belongs to its event loop.
 
     A store that does not answer is asked again for ever: commits are idempotent by flow id, and the time-to-wait of the
-    requests bounds how long anyone waits for it.
+    requests bounds how long anyone waits for it. One that comes back without its last changes (a crash before they were synced,
+    a replica promoted before it had them) gets them again before anything else is committed: the RIC is its only writer.
     """
 
     def __init__(self, store: AsyncStore) -> None:
         self._store = store
         self._queue: deque[tuple[CommitRequest, int, Callback]] = deque()
         self._wake = asyncio.Event()
-        self._remembered: deque[tuple[int, int, CommitRequest]] = deque(maxlen=REMEMBERED_COMMITS)
+        self._remembered: deque[Acknowledged] = deque(maxlen=REMEMBERED_CHANGES)
+        self._writing = asyncio.Lock()
+        self._log: Any = structlog.get_logger()
         self._refresh: asyncio.Task[Snapshot] | None = None
         self._version = 0
         self._recovery = asyncio.Lock()
         self._losses = 0
+        self.times_went_back = 0
+        """How often the store came up without changes it had acknowledged. The rest that is kept there is not given back here."""
         self.reachable = True
         self.now_ms = 0
         self.latest: Snapshot | None = None
@@ -106,7 +135,10 @@ class StoreGate:
 
     async def release(self, flow_ids: Sequence[str]) -> list[bool]:
         """Gives reservations back before their expiry; False for a flow that holds none."""
-        return await self._persistently(lambda: self._store.release(flow_ids, now_ms=self.now_ms))
+        now_ms = self.now_ms
+        released = await self._persistently(lambda: self._store.release(flow_ids, now_ms=now_ms, at_least=self._version))
+        self._remembered.extend(Acknowledged(self._version + 1, now_ms, flow_id) for flow_id in flow_ids)
+        return released
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None:
         """The outcome of the flow's commit, None if it was never committed."""
@@ -118,35 +150,32 @@ class StoreGate:
 
     async def publish_refusals(self, refusals: Sequence[Refusal]) -> None:
         """Adds to the congestion signals; a store that is away just then misses them."""
-        with contextlib.suppress(StoreUnreachable):
-            await self._store.publish_refusals(refusals, now_ms=self.now_ms)
+        with contextlib.suppress(StoreUnreachable, StoreWentBack):
+            await self._store.publish_refusals(refusals, now_ms=self.now_ms, at_least=self._version)
 
     async def _read_snapshot(self) -> Snapshot:
         self._refresh = None
-        acknowledged = self._version
-        snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
-        if snapshot.version < acknowledged:
-            recovered_version = snapshot.version
-            await self._persistently(lambda: self._give_back(recovered_version))
-            snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms))
+        snapshot = await self._persistently(lambda: self._store.snapshot_at(self.now_ms, at_least=self._version))
         self._version = max(self._version, snapshot.version)
         self.latest = snapshot
         return snapshot
 
     async def _commit(self, requests: list[CommitRequest], planned: list[int]) -> list[CommitOutcome]:
         started = time.perf_counter()
-        now_ms, acknowledged = self.now_ms, self._version
-        outcomes = await self._persistently(lambda: self._store.commit(requests, now_ms=now_ms, planned=planned))
+        now_ms = self.now_ms
+        outcomes = await self._persistently(lambda: self._commit_in_order(requests, planned, now_ms))
         histogram("ricity_ric_commit_seconds").observe(time.perf_counter() - started)
         histogram("ricity_ric_commit_batch_commits").observe(len(requests))
         current = [outcome.version for outcome in outcomes if outcome.status in (CommitStatus.COMMITTED, CommitStatus.ABORTED)]
-        if current and min(current) < acknowledged:
-            await self._persistently(lambda: self._give_back(min(current) - 1))
         for request, outcome in zip(requests, outcomes, strict=True):
             if outcome.status == CommitStatus.COMMITTED:
-                self._remembered.append((outcome.version, now_ms, request))
+                self._remembered.append(Acknowledged(outcome.version, now_ms, request))
         self._version = max([self._version, *current])
         return outcomes
+
+    async def _commit_in_order(self, requests: list[CommitRequest], planned: list[int], now_ms: int) -> list[CommitOutcome]:
+        async with self._writing:
+            return await self._store.commit(requests, now_ms=now_ms, planned=planned, at_least=self._version)
 
     async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Makes the call until the store answers."""
@@ -154,6 +183,8 @@ class StoreGate:
             losses = self._losses
             try:
                 return await call()
+            except StoreWentBack:
+                await self._persistently(self._give_back)
             except StoreUnreachable:
                 await self._wait_for_store(losses)
             except (NotFound, StoreCorrupt) as error:
@@ -170,24 +201,43 @@ class StoreGate:
             for delay_s in itertools.chain(_RETRY_S, itertools.repeat(_RETRY_S[-1])):
                 await asyncio.sleep(delay_s)
                 with contextlib.suppress(StoreUnreachable):
-                    await self._store.snapshot_at(0)
+                    await self._store.check_writable()
                     break
             self._losses += 1
             self.reachable = True
             counter("ricity_ric_store_reconnects_total").inc()
 
-    async def _give_back(self, recovered_version: int) -> None:
-        """Commits again, in order, what was acknowledged after the version with which the store came back.
+    async def _give_back(self) -> None:
+        """Does again, in order, what was acknowledged after the version with which the store came back.
 
-        A store synced once a second may lose its last moments when its machine dies. Commits are idempotent, so doing this
-        twice changes nothing.
+        Commits and releases are idempotent, so doing this twice changes nothing.
         """
-        kept = [entry for entry in self._remembered if entry[0] <= recovered_version]
-        lost = [entry for entry in self._remembered if entry[0] > recovered_version]
-        renumbered = []
-        for _, now_ms, request in lost:
-            (outcome,) = await self._store.commit([request], now_ms=now_ms)
-            renumbered.append((outcome.version, now_ms, request))
-        self._remembered = deque([*kept, *renumbered], maxlen=REMEMBERED_COMMITS)
-        self._version = max((version for version, _, _ in self._remembered), default=recovered_version)
-        counter("ricity_ric_replayed_commits_total").inc(len(lost))
+        async with self._writing:
+            recovered, acknowledged = (await self._store.snapshot_at(0)).version, self._version
+            if recovered >= acknowledged:
+                return
+            kept = [each for each in self._remembered if each.version <= recovered]
+            missing = [each for each in self._remembered if each.version > recovered]
+            redone, version = [], recovered
+            for each in missing:
+                if (again := await self._redo(each, version)) is not None:
+                    redone.append(again)
+                    version = max(version, again.version) if isinstance(again.change, CommitRequest) else version
+            self._remembered, self._version = deque([*kept, *redone], maxlen=REMEMBERED_CHANGES), version
+        given_back, lost = sum(isinstance(each.change, CommitRequest) for each in redone), len(missing) - len(redone)
+        self._log.error("store.went_back", acknowledged=acknowledged, recovered=recovered, given_back=given_back, lost=lost)
+        counter("ricity_ric_store_went_back_total").inc()
+        self.times_went_back += 1
+        counter("ricity_ric_replayed_commits_total").inc(given_back)
+        counter("ricity_ric_lost_commits_total").inc(lost)
+
+    async def _redo(self, each: Acknowledged, after: int) -> Acknowledged | None:
+        """The change with its new version, that of a release one beyond `after`; None if there is no room for it any more."""
+        if isinstance(each.change, str):
+            await self._store.release([each.change], now_ms=each.now_ms)
+            return replace(each, version=after + 1)
+        (outcome,) = await self._store.commit([each.change], now_ms=each.now_ms)
+        if outcome.status not in (CommitStatus.COMMITTED, CommitStatus.DUPLICATE):
+            self._log.error("store.commit_lost", flow=each.change.flow_id, cause=outcome.cause.label)
+            return None
+        return replace(each, version=outcome.version)

@@ -284,6 +284,11 @@ class Termination:
         for agent in self._agents.values():
             agent.push(message)
 
+    async def keep_again(self) -> None:
+        """Keeps owners and policies anew, after the store has lost its last changes. Raises `StoreUnreachable`."""
+        self._save_owners()
+        await self.policies.keep_again()
+
     def _save_owners(self) -> None:
         owners: dict[str, list[str]] = {}
         for service, xapp_name in sorted(self.requests.owners.items()):

@@ -151,6 +151,9 @@ class PasswordFile(CredentialProvider):
             raise exceptions.AuthenticationError(str(error)) from error
         return (self._user, password) if self._user else (password,)
 
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
+
 
 def read_password(path: Path) -> str:
     """The file's text without white space around it; `InvalidInput` if it cannot be read or is empty."""

@@ -15,6 +15,7 @@ from ric_sim.store.codec import Counters, StoreImage
 from ric_sim.store.congestion import Refusal
 from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.procedures import Command, Procedure, ScriptCall, Step, StoreProcedures
+from ric_sim.store.replication import REPLICATED_VERBS, ReplicaWatch
 
 T = TypeVar("T")
 
@@ -22,7 +23,8 @@ T = TypeVar("T")
 class AsyncRedisStore:
     """`RedisStore` with the same methods as coroutines; concurrent calls each take a connection of the pool.
 
-    Arguments, errors and resending are as in `RedisStore`.
+    Arguments, errors and resending are as in `RedisStore`. Behind Sentinel a commit or release is answered when a replica has
+    it, too (`ric_sim.store.replication`).
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class AsyncRedisStore:
         self.namespace = namespace
         self._procedures = StoreProcedures(namespace, congestion_signals=congestion_signals)
         self._errors = TranslatedErrors(access.address)
+        self._replicas = ReplicaWatch() if access.is_replicated else None
         self._client = access.async_client(patience_s=patience_s)
         self._client.response_callbacks.clear()
 
@@ -46,26 +49,29 @@ class AsyncRedisStore:
     async def snapshot(self) -> Snapshot:
         return await self._run(self._procedures.snapshot())
 
-    async def snapshot_at(self, now_ms: int) -> Snapshot:
+    async def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
-        return await self._run(self._procedures.snapshot_at(now_ms))
+        return await self._run(self._procedures.snapshot_at(now_ms, at_least))
 
     async def commit(
-        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
     ) -> list[CommitOutcome]:
-        return await self._run(self._procedures.commit(requests, now_ms, planned))
+        return await self._run(self._procedures.commit(requests, now_ms, planned, at_least))
 
-    async def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
-        return await self._run(self._procedures.release(flow_ids, now_ms))
+    async def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]:
+        return await self._run(self._procedures.release(flow_ids, now_ms, at_least))
 
     async def advance(self, now_ms: int) -> int:
         return await self._run(self._procedures.advance(now_ms))
 
+    async def check_writable(self) -> None:
+        await self._run(self._procedures.check_writable())
+
     async def displaceable(self, priority: int) -> UsedAmounts:
         return await self._run(self._procedures.displaceable(priority))
 
-    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
-        await self._run(self._procedures.publish_refusals(refusals, now_ms))
+    async def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None:
+        await self._run(self._procedures.publish_refusals(refusals, now_ms, at_least))
 
     async def lookup(self, flow_id: str) -> CommitOutcome | None:
         return await self._run(self._procedures.lookup(flow_id))
@@ -109,12 +115,27 @@ class AsyncRedisStore:
             except StopIteration as done:
                 return done.value
 
+    async def _run_replicated(self, *command: Any) -> Any:
+        """The command's reply, once a replica has its effect as well; WAIT counts for what went over the same connection."""
+        assert self._replicas is not None
+        async with self._client.pipeline(transaction=False) as pipeline:
+            pipeline.execute_command(*command)
+            pipeline.execute_command("WAIT", 1, self._replicas.wait_ms)
+            reply, copies = await pipeline.execute(raise_on_error=False)
+        if isinstance(reply, Exception):
+            raise reply
+        self._replicas.note(copies)
+        return reply
+
     async def _perform(self, step: Step) -> Any:
         if isinstance(step, ScriptCall):
+            run = (
+                self._run_replicated if self._replicas and step.script.verb in REPLICATED_VERBS else self._client.execute_command
+            )
             try:
-                return await self._client.execute_command(*step.by_hash)
+                return await run(*step.by_hash)
             except NoScriptError:
-                return await self._client.execute_command(*step.by_source)
+                return await run(*step.by_source)
         if isinstance(step, Command):
             return await self._client.execute_command(*step.parts)
         async with self._client.pipeline(transaction=True) as pipeline:

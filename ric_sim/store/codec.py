@@ -70,6 +70,7 @@ class Reply(IntEnum):
     CORRUPT = 4
     OTHER_LAYOUT = 5
     LOST = 6
+    WENT_BACK = 7
 
 
 class Counters(NamedTuple):

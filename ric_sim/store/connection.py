@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from redis import exceptions
+from redis import exceptions, sentinel
+from redis.asyncio import sentinel as async_sentinel
 from redis.backoff import ExponentialBackoff
 
 from ric_sim.domain.errors import InvalidInput, StoreCorrupt, StoreUnreachable
@@ -20,7 +21,10 @@ _UNREACHABLE = (
     exceptions.ReadOnlyError,
     exceptions.OutOfMemoryError,
     exceptions.NoPermissionError,
+    exceptions.MasterDownError,
 )
+_REFUSALS = ("MISCONF", "NOREPLICAS")
+"""Error codes, without a class in the library, of a server that takes no writes just now."""
 
 
 def retry_plan(patience_s: float) -> tuple[ExponentialBackoff, int]:
@@ -52,11 +56,18 @@ class TranslatedErrors:
             return
         if isinstance(error, exceptions.DataError):
             raise InvalidInput(f"a value cannot be sent to the store: {error}") from error
-        if isinstance(error, _UNREACHABLE) or str(error).startswith("MISCONF"):
+        if isinstance(error, _UNREACHABLE) or str(error).startswith(_REFUSALS):
             raise StoreUnreachable(
-                f"the store at {self._address} does not serve ({error}); whether the call took effect is unknown: "
+                f"the store at {self._address} does not serve ({_reason(error)}); whether the call took effect is unknown: "
                 "check that it runs, then repeat the call"
             ) from error
         raise StoreCorrupt(
             f"the store at {self._address} answered {error}: its keys hold something else; use another namespace"
         ) from error
+
+
+def _reason(error: exceptions.RedisError) -> str:
+    if isinstance(error, sentinel.MasterNotFoundError | async_sentinel.MasterNotFoundError):
+        known, _, _ = str(error).partition(" : ")  # what follows are the settings of every connection that was tried
+        return f"{known}: no Sentinel answers that knows one which serves"
+    return str(error)

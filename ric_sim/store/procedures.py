@@ -10,7 +10,15 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeVar
 
-from ric_sim.domain.errors import CityMismatch, InvalidInput, LogTrimmed, NotFound, StoreCorrupt, UnsupportedVersion
+from ric_sim.domain.errors import (
+    CityMismatch,
+    InvalidInput,
+    LogTrimmed,
+    NotFound,
+    StoreCorrupt,
+    StoreWentBack,
+    UnsupportedVersion,
+)
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, CommitStatus, Snapshot, UsedAmounts
 from ric_sim.store import codec, congestion
 from ric_sim.store.base import StoreLayout
@@ -112,13 +120,13 @@ class StoreProcedures:
             raise self._not_created()
         return (yield from self._with_pressure(codec.decode_snapshot(state)))
 
-    def snapshot_at(self, now_ms: int) -> Procedure[Snapshot]:
+    def snapshot_at(self, now_ms: int, at_least: int = 0) -> Procedure[Snapshot]:
         check_now(now_ms)
-        reply = yield from self._until_swept(self._script("snapshot", now_ms))
+        reply = yield from self._until_swept(self._script("snapshot", now_ms, at_least))
         return (yield from self._with_pressure(codec.decode_snapshot(reply[1])))
 
     def commit(
-        self, requests: Sequence[CommitRequest], now_ms: int, planned: Sequence[int] | None = None
+        self, requests: Sequence[CommitRequest], now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
     ) -> Procedure[list[CommitOutcome]]:
         check_now(now_ms)
         versions = codec.encode_planned(planned, len(requests))
@@ -131,7 +139,8 @@ class StoreProcedures:
         outcomes: list[CommitOutcome] = []
         for first in range(0, max(len(packed), 1), MAX_COMMITS_PER_CALL):
             piece = slice(first, first + MAX_COMMITS_PER_CALL)
-            reply = yield from self._until_swept(self._script(verb, now_ms, b"".join(packed[piece]), b"".join(versions[piece])))
+            call = self._script(verb, now_ms, b"".join(packed[piece]), b"".join(versions[piece]), at_least)
+            reply = yield from self._until_swept(call)
             if verb == "commit":
                 outcomes += codec.decode_outcomes(requests[piece], reply[1], reply[2:])
             else:
@@ -141,23 +150,27 @@ class StoreProcedures:
             yield from self._count(congestion.refusals_of(requests, outcomes), now_ms)
         return outcomes
 
-    def release(self, flow_ids: Sequence[str], now_ms: int) -> Procedure[list[bool]]:
+    def release(self, flow_ids: Sequence[str], now_ms: int, at_least: int = 0) -> Procedure[list[bool]]:
         check_now(now_ms)
         released: list[bool] = []
         for first in range(0, max(len(flow_ids), 1), MAX_RELEASES_PER_CALL):
             piece = flow_ids[first : first + MAX_RELEASES_PER_CALL]
-            reply = yield from self._until_swept(self._script("release", now_ms, *map(_id_bytes, piece)))
+            reply = yield from self._until_swept(self._script("release", now_ms, at_least, *map(_id_bytes, piece)))
             released += [flag == ord("1") for flag in reply[1]]
         return released
 
-    def advance(self, now_ms: int) -> Procedure[int]:
+    def advance(self, now_ms: int, at_least: int = 0) -> Procedure[int]:
         check_now(now_ms)
         expired = 0
         while True:
-            reply = yield self._script("advance", now_ms)
+            reply = yield self._script("advance", now_ms, at_least)
             expired += self._accepted(reply)[1]
             if reply[0] == Reply.OK:
                 return expired
+
+    def check_writable(self) -> Procedure[None]:
+        # Changes nothing, as the state never expires, but a server refuses it when it would refuse any write.
+        yield Command(("PERSIST", self.keys.state))
 
     def displaceable(self, priority: int) -> Procedure[UsedAmounts]:
         bounds = self._bounds or (yield from self._attach())
@@ -170,9 +183,9 @@ class StoreProcedures:
         self._holdings = {flow_id: held for flow_id in live if (held := known.get(flow_id) or read.get(flow_id))}
         return held_below(priority, self._holdings.values(), len(bounds.limits))
 
-    def publish_refusals(self, refusals: Sequence[Refusal], now_ms: int) -> Procedure[None]:
+    def publish_refusals(self, refusals: Sequence[Refusal], now_ms: int, at_least: int = 0) -> Procedure[None]:
         congestion.require_signals(kept=self._congestion_signals)
-        yield from self.advance(now_ms)
+        yield from self.advance(now_ms, at_least)
         yield from self._count(refusals, now_ms)
 
     def lookup(self, flow_id: str) -> Procedure[CommitOutcome | None]:
@@ -309,6 +322,8 @@ class StoreProcedures:
             return reply
         if code == Reply.NOT_CREATED:
             raise self._not_created()
+        if code == Reply.WENT_BACK:
+            raise StoreWentBack(f"namespace {self.namespace!r} is at version {reply[1]}, before one that was acknowledged")
         why = reply[1].decode("utf-8", "replace")
         if code == Reply.INVALID:
             raise InvalidInput(f"the store refused the call: {why}")

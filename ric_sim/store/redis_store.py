@@ -54,31 +54,38 @@ class RedisStore:
     def snapshot(self) -> Snapshot:
         return self._run(self._procedures.snapshot())
 
-    def snapshot_at(self, now_ms: int) -> Snapshot:
+    def snapshot_at(self, now_ms: int, *, at_least: int = 0) -> Snapshot:
         """Expires what is due at `now_ms`, then reads the used amounts, in one exchange."""
-        return self._run(self._procedures.snapshot_at(now_ms))
+        return self._run(self._procedures.snapshot_at(now_ms, at_least))
 
     def commit(
-        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None
+        self, requests: Sequence[CommitRequest], *, now_ms: int, planned: Sequence[int] | None = None, at_least: int = 0
     ) -> list[CommitOutcome]:
         """As the protocol says; conflicts are logged in the same step if it is told what each request was planned on.
 
         Args:
             planned: by request, the version of the snapshot it was planned on, `UNPLANNED` if unknown; None: nothing is logged.
+            at_least: version that the store must have reached.
+        Raises:
+            StoreWentBack: it has not; nothing changed.
         """
-        return self._run(self._procedures.commit(requests, now_ms, planned))
+        return self._run(self._procedures.commit(requests, now_ms, planned, at_least))
 
-    def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
-        return self._run(self._procedures.release(flow_ids, now_ms))
+    def release(self, flow_ids: Sequence[str], *, now_ms: int, at_least: int = 0) -> list[bool]:
+        return self._run(self._procedures.release(flow_ids, now_ms, at_least))
 
     def advance(self, now_ms: int) -> int:
         return self._run(self._procedures.advance(now_ms))
 
+    def check_writable(self) -> None:
+        """Raises `StoreUnreachable` if the server answers but takes no writes: a replica, one without the replicas it wants."""
+        self._run(self._procedures.check_writable())
+
     def displaceable(self, priority: int) -> UsedAmounts:
         return self._run(self._procedures.displaceable(priority))
 
-    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int) -> None:
-        self._run(self._procedures.publish_refusals(refusals, now_ms))
+    def publish_refusals(self, refusals: Sequence[Refusal], *, now_ms: int, at_least: int = 0) -> None:
+        self._run(self._procedures.publish_refusals(refusals, now_ms, at_least))
 
     def lookup(self, flow_id: str) -> CommitOutcome | None:
         return self._run(self._procedures.lookup(flow_id))

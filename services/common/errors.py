@@ -42,6 +42,7 @@ _TABLE: dict[type[errors.RicityError], EdgeCodes] = {
     errors.AccessRefused: EdgeCodes(grpc.StatusCode.PERMISSION_DENIED, HTTPStatus.FORBIDDEN, EXIT_UNUSABLE_INPUT),
     errors.Unauthenticated: EdgeCodes(grpc.StatusCode.UNAUTHENTICATED, HTTPStatus.UNAUTHORIZED, EXIT_UNUSABLE_INPUT),
     errors.StoreUnreachable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
+    errors.StoreWentBack: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
     errors.StoreCorrupt: EdgeCodes(grpc.StatusCode.DATA_LOSS, HTTPStatus.INTERNAL_SERVER_ERROR, EXIT_FAILED),
     errors.RicUnreachable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),
     errors.PartUnreachable: EdgeCodes(grpc.StatusCode.UNAVAILABLE, HTTPStatus.SERVICE_UNAVAILABLE, EXIT_UNREACHABLE),

@@ -165,12 +165,25 @@ async def _create(store: AsyncRedisStore, city: City, *, patience_s: float) -> N
 async def _mirror(termination: Termination, gate: StoreGate, status: HealthStatus) -> None:
     """Keeps gauges and readiness in step with the state, once a second."""
     utilisation = UtilisationGauges(gate, termination.city)
+    kept_after = gate.times_went_back
     while True:
         await asyncio.sleep(GAUGE_PERIOD_S)
+        if gate.times_went_back != kept_after:
+            kept_after = await _keep_again(termination, gate, kept_after)
         termination.publish_gauges()
         utilisation.publish()
         if status.ready != gate.reachable:
             await status.set_ready(ready=gate.reachable)
+
+
+async def _keep_again(termination: Termination, gate: StoreGate, kept_after: int) -> int:
+    """The times of going back that have been made up for; the caller tries again for the others."""
+    seen = gate.times_went_back
+    try:
+        await termination.keep_again()
+    except StoreUnreachable:
+        return kept_after
+    return seen
 
 
 def _report(ended: asyncio.Task[None], failed: asyncio.Future[None]) -> None:

@@ -4,8 +4,9 @@
 -- Guarantee  As commit-7. Displacing and reserving are one step: just enough is displaced (ric_sim.store.preemption says
 --            who), and nobody at all if it would not suffice or if the latency would be over budget even then.
 -- KEYS       1 state, 2 limits, 3 expiry, 4 commits, 5 log, 6 conflicts, 7 conflict_counts
--- ARGV       1 now_ms, decimal; 2 requests, packed one after the other (codec.REQUEST_HEADER); 3 for each request the
---            version it was planned on, packed u64, 0 if unknown: conflicts are logged; empty: they are not
+-- ARGV       1 now_ms, decimal; 2 requests; 3 versions planned on; 4 version the store must have reached, decimal
+--            Requests are packed one after the other (codec.REQUEST_HEADER). For each the version it was planned on, packed
+--            u64, 0 if unknown: conflicts are logged; empty: they are not. Without 4 any version will do.
 -- Returns    {0, outcomes, displaced, request, ...}  decided: packed outcomes in order (codec.OUTCOME); for each request
 --                                         the flow ids it displaced, a line each; then, for each conflict in order, the
 --                                         request that holds the flow id
@@ -13,6 +14,7 @@
 --            {2, ''}                      the namespace is not created
 --            {3, why}                     a request or now_ms is invalid; nothing changed
 --            {4, why}                     the namespace breaks an invariant; nothing changed
+--            {7, version}                 the store went back to that version; nothing changed
 -- Units      emulated milliseconds, microseconds of latency, nanoseconds of processing, kbps and micro-cores
 -- @include codes layout ledger conflicts takers requests
 

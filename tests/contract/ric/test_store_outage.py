@@ -8,12 +8,17 @@ import shutil
 import pytest
 
 from ric_sim.domain.errors import NotFound
+from ric_sim.domain.reservation import ChangeKind
 from ric_sim.store.audit import audit
 from ric_sim.store.embedded import EmbeddedServer
+from ric_sim.store.policies import StoredPolicies
 from ric_sim.store.redis_store import RedisStore
+from ricity.a1.v1 import policy_pb2
 from services.ric.composition import running_ric
 from services.ric.settings import RicSettings
-from tests.harness import eventually, route_on_empty_network
+from tests.harness import PATIENCE_S, eventually, route_on_empty_network
+
+COMMIT, RELEASE = ChangeKind.COMMIT, ChangeKind.RELEASE
 
 
 @pytest.fixture
@@ -62,6 +67,34 @@ async def test_acknowledged_commits_the_store_lost_are_given_back(server, ric, c
     assert (after.used == before.used).all()
     with RedisStore(server.url, "city") as store:
         assert audit(store).ok
+
+
+async def test_releases_policies_and_the_order_of_changes_come_back_as_well(server, ric, channel, agent, xapp, flows, tmp_path):
+    await answer_one(xapp, agent, ric, flows[0])
+    await agent.answers(1)
+    shutil.copytree(tmp_path / "store", tmp_path / "earlier", ignore=shutil.ignore_patterns("*.sock"))
+    await ric.gate.release([flows[0].flow_id])
+    await answer_one(xapp, agent, ric, flows[1])
+    await agent.answers(1)
+    kept = policy_pb2.Policy(policy_id="late", inapplicable=policy_pb2.NOT_ENFORCED_REASON_OTHER)
+    await ric.termination.policies.put(kept)
+    server.kill()
+    shutil.rmtree(tmp_path / "store")
+    shutil.copytree(tmp_path / "earlier", tmp_path / "store")
+    await asyncio.to_thread(server.start)
+    await answer_one(xapp, agent, ric, flows[2])
+    await agent.answers(1)
+    assert ric.gate.times_went_back == 1
+    with RedisStore(server.url, "city") as store:
+        order = [(change.kind, change.flow_id) for change in store.changes() if change.kind in (COMMIT, RELEASE)]
+        first, second, third = (flow.flow_id for flow in flows[:3])
+        assert order == [(COMMIT, first), (RELEASE, first), (COMMIT, second), (COMMIT, third)]
+        assert audit(store).ok
+    stored = StoredPolicies(server.url, "city")
+    async with asyncio.timeout(PATIENCE_S):
+        while "late" not in await stored.load():
+            await asyncio.sleep(0.05)
+    await stored.aclose()
 
 
 async def test_wiped_store_ends_the_process_with_a_typed_error(server, ric, channel, agent, xapp, flows):

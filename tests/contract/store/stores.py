@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ric_sim.domain.reservation import Change, CommitOutcome, CommitRequest, Snapshot, UsedAmounts
+from ric_sim.store.access import StoreAccess
 from ric_sim.store.async_redis_store import AsyncRedisStore
 from ric_sim.store.base import StoreLayout
 from ric_sim.store.codec import Counters, StoreImage
@@ -45,7 +46,9 @@ def request(flow_id: str = "flow-1", **changes: object) -> CommitRequest:
 class BlockingAsyncStore:
     """`AsyncRedisStore` on an event loop of its own that runs while a call waits."""
 
-    def __init__(self, url: str, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False) -> None:
+    def __init__(
+        self, url: str | StoreAccess, namespace: str, *, patience_s: float = 5.0, congestion_signals: bool = False
+    ) -> None:
         self.namespace = namespace
         self._store = AsyncRedisStore(url, namespace, patience_s=patience_s, congestion_signals=congestion_signals)
         self._runner = asyncio.Runner()
@@ -62,8 +65,11 @@ class BlockingAsyncStore:
     def snapshot_at(self, now_ms: int) -> Snapshot:
         return self._runner.run(self._store.snapshot_at(now_ms))
 
-    def commit(self, requests: Sequence[CommitRequest], *, now_ms: int) -> list[CommitOutcome]:
-        return self._runner.run(self._store.commit(requests, now_ms=now_ms))
+    def commit(self, requests: Sequence[CommitRequest], *, now_ms: int, at_least: int = 0) -> list[CommitOutcome]:
+        return self._runner.run(self._store.commit(requests, now_ms=now_ms, at_least=at_least))
+
+    def check_writable(self) -> None:
+        self._runner.run(self._store.check_writable())
 
     def release(self, flow_ids: Sequence[str], *, now_ms: int) -> list[bool]:
         return self._runner.run(self._store.release(flow_ids, now_ms=now_ms))

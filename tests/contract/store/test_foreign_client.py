@@ -109,7 +109,7 @@ BAD_TIMES = [b"", b"abc", b"-1", b"1.5", b"nan", b"inf", b"1e400", str(2**53).en
 
 @pytest.mark.parametrize("now", BAD_TIMES)
 def test_a_bad_time_refuses_every_verb(run, redis_store, now):
-    for verb, args in (("commit", [_packed()]), ("release", ["a"]), ("advance", []), ("snapshot", [])):
+    for verb, args in (("commit", [_packed()]), ("release", [0, "a"]), ("advance", []), ("snapshot", [])):
         reply = run(verb, now, *args)
         assert reply[0] == Reply.INVALID
         assert b"now_ms" in reply[1]

@@ -32,9 +32,11 @@ MINIMAL: dict[str, Any] = {
     "networkPolicies": {"enabled": False},
     "monitoring": {"dashboards": {"enabled": False}},
 }
+SENTINEL_URL = "rediss+sentinel://a.example:26380,b.example:26380,c.example:26380/city/0"
 VALUE_SETS: dict[str, dict[str, Any]] = {
     "default": {},
     "external store": {"store": {"url": "rediss://db.example:6380/0"}, "networkPolicies": {"storePort": 6380}},
+    "store behind Sentinel": {"store": {"url": SENTINEL_URL}, "networkPolicies": {"storeSentinelPort": 26380}},
     "store from a Secret": {"store": {"urlSecret": {"name": "store-of-the-city"}}},
     "store with a password": {"store": {"bundled": {"passwordSecret": {"name": "store-password"}}}},
     "minimal": MINIMAL,

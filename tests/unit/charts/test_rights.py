@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.unit.charts.rendering import NAMESPACE, VALUE_SETS, environment, of_kind, pods, render
+from tests.unit.charts.rendering import NAMESPACE, SENTINEL_URL, VALUE_SETS, environment, of_kind, pods, render
 
 every_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
 SINGLE_PORT = 9100
@@ -185,6 +185,17 @@ def test_a_store_elsewhere_is_reached_by_those_that_have_its_url():
     assert "store" not in pods(objects)
     assert _may_leave_by(objects, 6380) == {"ric", "auditor", "cli"}
     assert environment(pods(objects)["ric"])["RICITY_STORE_URL"] == "rediss://db.example:6380/0"
+
+
+def test_a_store_behind_sentinel_is_reached_at_both_ports():
+    objects = render(VALUE_SETS["store behind Sentinel"])
+    assert environment(pods(objects)["auditor"])["RICITY_STORE_URL"] == SENTINEL_URL
+    (rule,) = (
+        rule
+        for rule in of_kind(objects, "NetworkPolicy")["ric"]["spec"]["egress"]
+        if any("ipBlock" in peer for peer in rule["to"])
+    )
+    assert [port["port"] for port in rule["ports"]] == [6379, 26380]
 
 
 def _may_leave_by(objects, port):

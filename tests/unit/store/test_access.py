@@ -1,4 +1,5 @@
 import pytest
+import redis
 
 from ric_sim.domain.errors import CertificateUnusable, InvalidInput
 from ric_sim.store.access import StoreAccess
@@ -77,6 +78,19 @@ def test_a_sentinel_url_names_hosts_service_database_and_identity():
         assert {(each["username"], each["password"]) for each in asked} == {("me", "secret")}
         assert pool.service_name == "my city"
         assert {"db": 3, "username": "me", "password": "secret"}.items() <= pool.connection_kwargs.items()
+
+
+def test_tls_goes_to_sentinels_and_servers(tmp_path):
+    for name in ("ca.crt", "tls.crt", "tls.key"):
+        (tmp_path / name).touch()
+    with StoreAccess("rediss+sentinel://a/city", tls_dir=tmp_path).client(patience_s=0) as client:
+        pool = client.connection_pool
+        (asked,) = pool.sentinel_manager.sentinels
+        for each in (pool, asked.connection_pool):
+            assert issubclass(each.connection_class, redis.SSLConnection)
+            assert each.connection_kwargs["ssl_ca_certs"] == str(tmp_path / "ca.crt")
+            assert each.connection_kwargs["ssl_certfile"] == str(tmp_path / "tls.crt")
+            assert each.connection_kwargs["ssl_keyfile"] == str(tmp_path / "tls.key")
 
 
 def test_sentinels_without_a_password_are_not_sent_one():

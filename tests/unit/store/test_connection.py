@@ -37,6 +37,8 @@ def test_every_error_of_the_library_becomes_one_of_ours(error):
         (exceptions.ReadOnlyError("a replica"), StoreUnreachable),
         (exceptions.OutOfMemoryError("full"), StoreUnreachable),
         (exceptions.ResponseError("MISCONF cannot write"), StoreUnreachable),
+        (exceptions.ResponseError("NOREPLICAS not enough good replicas"), StoreUnreachable),
+        (exceptions.MasterDownError("link with the primary is down"), StoreUnreachable),
         (exceptions.ResponseError("WRONGTYPE Operation"), StoreCorrupt),
         (exceptions.DataError("a dict"), InvalidInput),
     ],

@@ -11,7 +11,8 @@ local used_now = {} -- resource -> used amount, as far as this call has looked
 local changed, n_changed = {}, 0 -- resource -> true where used_now differs from what is stored; how many
 local records, taken, deadlines, gone = {}, {}, {}, {} -- to append, to HSET, to ZADD, to ZREM
 
-local function open(now_text)
+-- `least`: version that the store must have reached, decimal; none: any.
+local function open(now_text, least)
     now = tonumber(now_text)
     if not now or not (now >= 0 and now < EXACT_INTEGERS and now % 1 == 0) then
         return REPLY_INVALID, 'now_ms ' .. now_text .. ' is not an integer from 0 to 2^53-1'
@@ -29,6 +30,9 @@ local function open(now_text)
     format, n_links, version, seen, chain, c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8] = unpack_at(STATE_HEADER, header)
     if format ~= FORMAT_VERSION then
         return REPLY_CORRUPT, 'state format ' .. format .. ', this script writes ' .. FORMAT_VERSION
+    end
+    if version < tonumber(least or 0) then
+        return REPLY_WENT_BACK, version
     end
     now, counters = math.max(now, seen), c
     return REPLY_OK

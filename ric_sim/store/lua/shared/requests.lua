@@ -145,7 +145,7 @@ end
 -- Expires what is due, decides every request with `decide` (outcome, value of the commits hash; or nil and what is
 -- corrupt) and writes. Returns what the script returns; with `tells_displaced` whom each request displaced, too.
 local function decide_all(decide, tells_displaced)
-    local code, why = open(ARGV[1])
+    local code, why = open(ARGV[1], ARGV[4])
     if code ~= REPLY_OK then
         return { code, why }
     end
