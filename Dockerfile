@@ -20,7 +20,9 @@ COPY proto/gen proto/gen
 RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 
 # An empty volume takes over the owner of the folder that it is mounted on: what makes certificates and tokens is no root either.
-RUN install -d -o ricity /certs /tokens && ricity certs parts | (cd /certs && xargs install -d -o ricity)
+# Its group, too: programs of others (store, Prometheus, Grafana) have a user of their own and are given the group.
+RUN install -d -o ricity -g ricity /certs /tokens && ricity certs parts | (cd /certs && xargs install -d -o ricity -g ricity)
+COPY --chmod=755 services/common/status-probe.sh /usr/local/bin/status-probe
 
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
 # root is read-only: the start copies the cache (1 MB) to /tmp. Whole seconds, because a layer may lose the fractions.

@@ -62,7 +62,7 @@ check: $(READY)  ## format, lint, types, import contracts, protocol files, drift
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && proto/generate.sh "$$fresh" && \
 	  diff -r -x __pycache__ proto/gen "$$fresh" || { echo "proto/gen differs from proto/ricity: run 'make proto' and commit" >&2; exit 1; }
 	$(BIN)/python -m ric_sim.telemetry.dashboard --check
-	@if command -v promtool >/dev/null; then promtool check config charts/prometheus/prometheus.yml && promtool check rules charts/alerts/ricity.rules.yml && promtool test rules charts/alerts/tests.yml; \
+	@if command -v promtool >/dev/null; then promtool check config charts/prometheus/prometheus.yml && promtool check config --syntax-only charts/prometheus/prometheus.tls.yml && promtool check rules charts/alerts/ricity.rules.yml && promtool test rules charts/alerts/tests.yml; \
 	  else echo "no promtool here: the compose tests check the alert rules"; fi
 
 format: $(READY)  ## lay out the code and mend what the linter can
@@ -78,11 +78,12 @@ certs: $(READY)  ## certificates of all parts and scopes.yaml in certs/ (what is
 up: wheelhouse  ## the same system as containers, with Prometheus and Grafana; SPEED=60 plays an emulated minute per second
 	DOCKER_GROUP=$${DOCKER_GROUP:-$$(stat -c %g /var/run/docker.sock 2>/dev/null || echo 0)} SPEED=$(if $(filter command line environment,$(origin SPEED)),$(SPEED),60) PROFILE=$(PROFILE) $(COMPOSE) up -d --wait --build
 
-login:  ## a certificate and a token for the command line beside the containers: eval "$$(make -s login)"
-	@rm -rf certs/compose && mkdir -p certs && { $(COMPOSE) cp certs:/certs/cli certs/compose >/dev/null 2>&1 || \
+login:  ## a certificate, a token and Grafana's password for use beside the containers: eval "$$(make -s login)"
+	@rm -rf certs/compose && mkdir -p certs && { { $(COMPOSE) cp certs:/certs/cli certs/compose && \
+	  $(COMPOSE) cp certs:/certs/grafana/admin.password certs/compose/grafana.password; } >/dev/null 2>&1 || \
 	  { echo "make: no containers with certificates are up here: docker compose up -d --wait" >&2; exit 1; }; }
 	@token=$$($(COMPOSE) --profile tools run --rm -T cli ricity token create --name "$$(id -un)-$$(date +%s)" --role operator --file /tokens/tokens.json) && \
-	  echo "export RICITY_TLS_DIR=$(CURDIR)/certs/compose RICITY_MANAGER=https://127.0.0.1:$${MANAGER_PORT:-8080} RICITY_TOKEN=$$token"
+	  echo "export RICITY_TLS_DIR=$(CURDIR)/certs/compose RICITY_MANAGER=https://127.0.0.1:$${MANAGER_PORT:-8080} RICITY_TOKEN=$$token GRAFANA_PASSWORD=$$(cat certs/compose/grafana.password)"
 
 down:  ## stop and remove the containers and what they stored
 	$(COMPOSE) --profile tools down --volumes --remove-orphans

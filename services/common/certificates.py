@@ -240,5 +240,6 @@ def _write(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Replaces a file at once; it never exists with a wider mode."""
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        os.fchmod(file.fileno(), mode)  # whatever the umask is: a group that is to read can
         file.write(content)
     part.replace(path)

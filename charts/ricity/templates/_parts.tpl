@@ -7,7 +7,6 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
   ports     its own, by name; the status port is everybody's
   calls     part -> names of that part's ports, for the network policies
   env       RICITY_* variables
-  identity  it has a certificate
   rest      it serves REST, to those with a token
   args      instead of the module: runs nothing by itself
   storage   folder that outlives the pod
@@ -38,31 +37,31 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
 {{- end -}}
 {{- $table := dict
   "ric" (dict
-    "ports" (dict "grpc" 50051) "calls" $store "store" true "identity" true
+    "ports" (dict "grpc" 50051) "calls" $store "store" true
     "env" (dict "RICITY_GRPC_PORT" "50051" "RICITY_PROFILE" .Values.city.profile))
   "nodes" (dict
-    "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true
+    "calls" (dict "ric" (list "grpc")) "storage" "/runs"
     "env" (dict "RICITY_RIC" $ric "RICITY_PROFILE" .Values.city.profile "RICITY_DAY" .Values.city.day
       "RICITY_SPEED" .Values.city.speed "RICITY_WAIT_FOR_SERVICES" "true" "RICITY_OUT" "/runs"))
   "radio" (dict
-    "ports" (dict "grpc" 50061) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true
+    "ports" (dict "grpc" 50061) "calls" (dict "ric" (list "grpc")) "storage" "/runs"
     "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_RIC" $ric "RICITY_DUS" (include "ricity.dus" .)
       "RICITY_FRAMES_PER_S" (.Values.city.framesPerS | toString) "RICITY_OUT" "/runs"))
   "manager" (dict
-    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "identity" true "rest" true "cluster" true
+    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "rest" true "cluster" true
     "env" (merge (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab") (include "ricity.driver" . | fromYaml)))
   "registry" (dict
-    "ports" (dict "http" 8090) "storage" "/runs" "identity" true "rest" true
+    "ports" (dict "http" 8090) "storage" "/runs" "rest" true
     "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))
   "console" (dict
-    "ports" (dict "http" 8088) "identity" true
+    "ports" (dict "http" 8088)
     "calls" (dict "ric" (list "grpc" "status") "manager" (list "http") "registry" (list "http") "nodes" (list "status") "radio" (list "status") "critic" (list "status"))
     "env" (dict "RICITY_HTTP_PORT" "8088" "RICITY_RIC" $ric "RICITY_MANAGER" $manager "RICITY_REGISTRY_URL" $registry "RICITY_PARTS" (join "," $watched)))
   "auditor" (dict
     "calls" $store "store" true
     "env" (dict "RICITY_EVERY_S" "300"))
   "cli" (dict
-    "calls" (merge (dict "ric" (list "grpc") "manager" (list "http") "registry" (list "http")) $store) "store" true "identity" true
+    "calls" (merge (dict "ric" (list "grpc") "manager" (list "http") "registry" (list "http")) $store) "store" true
     "args" (list "sleep" "infinity")
     "env" (dict "RICITY_RIC" $ric "RICITY_MANAGER" $manager))
 -}}
@@ -81,7 +80,6 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
   store: {{ $part.store | default false }}
   rest: {{ $part.rest | default false }}
   cluster: {{ $part.cluster | default false }}
-  identity: {{ $part.identity | default false }}
   storage: {{ $part.storage | default "" | quote }}
   env: {{- mergeOverwrite $part.env (dig "env" dict $given) | toYaml | nindent 4 }}
   resources: {{- include "ricity.resources" (list $root.Values.defaults.resources (dig "resources" dict $given)) | nindent 4 }}

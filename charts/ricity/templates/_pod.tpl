@@ -71,11 +71,24 @@ emptyDir: {sizeLimit: {{ .size }}}
   valueFrom: {secretKeyRef: {name: {{ $store.urlSecret.name }}, key: {{ $store.urlSecret.key }}}}
 {{- else if $store.url -}}
 - {name: RICITY_STORE_URL, value: {{ $store.url | quote }}}
-{{- else if $store.bundled.passwordSecret.name -}}
-- name: STORE_PASSWORD
-  valueFrom: {secretKeyRef: {name: {{ $store.bundled.passwordSecret.name }}, key: {{ $store.bundled.passwordSecret.key }}}}
-- {name: RICITY_STORE_URL, value: "redis://:$(STORE_PASSWORD)@{{ include "ricity.fullname" . }}-store:6379/0"}
 {{- else -}}
-- {name: RICITY_STORE_URL, value: "redis://{{ include "ricity.fullname" . }}-store:6379/0"}
+- {name: RICITY_STORE_URL, value: "{{ ternary "redis" "rediss" .Values.security.insecure }}://{{ include "ricity.fullname" . }}-store:6379/0"}
+{{- if $store.bundled.passwordSecret.name }}
+- {name: RICITY_STORE_PASSWORD_FILE, value: /etc/ricity/store/password}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "ricity.storeMounts" -}}
+{{- if and (eq (include "ricity.hasOwnStore" .) "yes") .Values.store.bundled.passwordSecret.name }}
+- {name: store-password, mountPath: /etc/ricity/store, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "ricity.storeVolumes" -}}
+{{- $secret := .Values.store.bundled.passwordSecret }}
+{{- if and (eq (include "ricity.hasOwnStore" .) "yes") $secret.name }}
+- name: store-password
+  secret: {secretName: {{ $secret.name }}, defaultMode: 0440, items: [{key: {{ $secret.key }}, path: password}]}
 {{- end }}
 {{- end }}

@@ -62,7 +62,6 @@ enabled: {{ dig "enabled" true $given }}
 module: {{ $descriptor.module }}
 image: {{ dig "image" "part" $given }}
 tier: {{ ternary "core" .key (empty (or $descriptor.services $descriptor.dus)) }}
-identity: true
 replicas: {{ dig "replicas" 1 $given }}
 restart: {{ ternary "RollingUpdate" "Recreate" (hasKey $calls "ric") }}
 xapp: {{ ternary $descriptor.version "" (hasKey $calls "ric") | quote }}

@@ -14,7 +14,9 @@ from tests.unit.charts.rendering import CHART, COMPOSE, ROOT, VALUE_SETS, enviro
 from xapps.sdk.descriptor import find_descriptors
 
 DEFAULT = pods(render({"monitoring": {"prometheus": {"enabled": True}, "grafana": {"enabled": True}}}))
+PLAIN = pods(render(VALUE_SETS["insecure"]))
 OURS = {name: pod for name, pod in DEFAULT.items() if name not in ("store", "prometheus", "grafana", "cli")}
+OVERRIDE = yaml.safe_load((ROOT / "docker-compose.override.yml").read_text())["services"]
 COMPOSED = {name: part for name, part in COMPOSE["services"].items() if name in OURS}
 ELSEWHERE = {"trainer"}
 """Parts of compose that the chart has in another form: a RayJob."""
@@ -40,7 +42,7 @@ def test_a_part_is_the_same_process_with_the_same_settings_and_limits(name):
     composed, pod = COMPOSED[name], DEFAULT[name]
     (container,) = pod["spec"]["containers"]
     assert container["args"] == composed["command"]
-    wanted = {key: _default(value) for key, value in composed["environment"].items()}
+    wanted = {key: _default(value) for key, value in {**composed["environment"], **OVERRIDE[name]["environment"]}.items()}
     told = environment(pod)
     compared = {key for key in wanted.keys() | told.keys() if key not in SECURITY and not key.startswith(DRIVERS)}
     if name == "console":
@@ -87,8 +89,9 @@ def test_xapps_are_what_their_descriptors_say():
             limits = container["resources"]["limits"]
             assert float(limits["cpu"]) == instance.resources.cpus
             assert limits["memory"] == f"{instance.resources.memory_mib}Mi"
+            (plain,) = PLAIN[instance.xapp_name]["spec"]["containers"]
             for probe in ("livenessProbe", "startupProbe"):
-                assert container[probe]["httpGet"]["path"] == descriptor.livenessProbe.httpGet.path
+                assert plain[probe]["httpGet"]["path"] == descriptor.livenessProbe.httpGet.path
 
 
 def test_more_o_dus_and_fewer_services_are_more_and_fewer_xapps():
@@ -122,9 +125,35 @@ def _settings_of(module):
     return {f"RICITY_{field.upper()}" for field in own.model_fields}
 
 
+def test_store_prometheus_and_grafana_ask_for_identities_as_under_compose():
+    script = " ".join(DEFAULT["store"]["spec"]["containers"][0]["command"][2:])
+    told = OVERRIDE["store"]["command"][len(COMPOSE["services"]["store"]["command"]) :]
+    for option, value in zip(told[::2], told[1::2], strict=True):
+        assert f"{option} {value.replace('/tls/', '/etc/ricity/identity/')}" in script
+    maps = of_kind(render(VALUE_SETS["monitoring"]), "ConfigMap")
+    web = (ROOT / "charts" / "prometheus" / "web.tls.yml").read_text()
+    assert yaml.safe_load(maps["prometheus"]["data"]["web.yml"]) == _in_the_pod(web)
+    (composed,) = _in_the_pod((ROOT / "charts" / "grafana" / "datasource.tls.yml").read_text())["datasources"]
+    (source,) = yaml.safe_load(maps["grafana"]["data"]["datasources.yml"])["datasources"]
+    assert {**source, "url": _default(composed["url"])} == {**composed, "url": _default(composed["url"])}
+    jobs = yaml.safe_load(maps["prometheus"]["data"]["prometheus.yml"])["scrape_configs"]
+    for job, other in zip(
+        jobs, _in_the_pod((ROOT / "charts" / "prometheus" / "prometheus.tls.yml").read_text())["scrape_configs"], strict=True
+    ):
+        assert (job["scheme"], job["tls_config"]) == (other["scheme"], other["tls_config"])
+    asked = environment(DEFAULT["grafana"])
+    for key in ("GF_AUTH_ANONYMOUS_ENABLED", "GF_AUTH_ANONYMOUS_HIDE_VERSION", "GF_METRICS_ENABLED"):
+        assert asked[key] == OVERRIDE["grafana"]["environment"][key]
+    assert "GF_SECURITY_ADMIN_PASSWORD__FILE" in asked
+
+
+def _in_the_pod(text):
+    return yaml.safe_load(text.replace("/tls/", "/etc/ricity/identity/"))
+
+
 def test_who_has_a_certificate_is_on_the_roster():
     members = [*platform(), *(member for descriptor in find_descriptors().values() for member in xapps_of(descriptor))]
-    with_identity = {name for name, pod in DEFAULT.items() if "RICITY_TLS_DIR" in environment(pod)}
+    with_identity = {name for name, pod in DEFAULT.items() if "identity" in {volume["name"] for volume in pod["spec"]["volumes"]}}
     assert with_identity == {member.name for member in members} - ELSEWHERE
 
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from services.common.certificates import STATUS_NAME
 from tests.unit.charts.rendering import NAMESPACE, SENTINEL_URL, VALUE_SETS, environment, of_kind, pods, render
 
 every_set = pytest.mark.parametrize("values", VALUE_SETS.values(), ids=VALUE_SETS)
@@ -73,7 +74,8 @@ def test_secrets_come_by_reference_only(values):
     objects = render(values)
     assert not of_kind(objects, "Secret")
     for name, pod in pods(objects).items():
-        assert not [key for key in environment(pod) if any(word in key for word in ("PASSWORD", "KEY", "SECRET"))], name
+        named = [key for key in environment(pod) if any(word in key for word in ("PASSWORD", "KEY", "SECRET"))]
+        assert all(key.endswith("_FILE") and environment(pod)[key].startswith("/etc/ricity/") for key in named), name
 
 
 @pytest.mark.parametrize("name", ["ric", "radio", "critic"])
@@ -81,24 +83,46 @@ def test_grpc_is_probed_as_grpc_where_the_kubelet_can(name):
     port = {"ric": 50051, "radio": 50061, "critic": 50062}[name]
     plain = pods(render(VALUE_SETS["insecure"]))[name]["spec"]["containers"][0]["readinessProbe"]
     assert plain["grpc"] == {"port": port}
-    with_tls = pods(render())[name]["spec"]["containers"][0]["readinessProbe"]
-    assert with_tls["httpGet"] == {"path": "/ric/v1/health/ready", "port": "status"}
+
+
+def test_where_the_kubelet_has_no_certificate_parts_ask_themselves():
+    for name, pod in pods(render(VALUE_SETS["monitoring"])).items():
+        (container,) = pod["spec"]["containers"]
+        probes = {probe: container[probe] for probe in ("startupProbe", "livenessProbe", "readinessProbe") if probe in container}
+        asks = {("httpGet" in each, "grpc" in each) for each in probes.values()}
+        assert asks == {(name == "grafana", False)}, f"{name}: only Grafana's health is everybody's"
+        if [port["name"] for port in container.get("ports", ())][:1] == ["status"]:
+            told = {probe: each["exec"]["command"] for probe, each in probes.items()}
+            alive, ready = ["status-probe", "alive"], ["status-probe", "ready"]
+            assert told == {"startupProbe": alive, "livenessProbe": alive, "readinessProbe": ready}
+
+
+def test_the_password_of_the_store_reaches_parts_as_a_file():
+    by_name = pods(render(VALUE_SETS["store with a password"]))
+    for name in ("ric", "auditor", "cli"):
+        assert environment(by_name[name])["RICITY_STORE_PASSWORD_FILE"] == "/etc/ricity/store/password"
+        (volume,) = [each for each in by_name[name]["spec"]["volumes"] if each["name"] == "store-password"]
+        assert volume["secret"]["secretName"] == "store-password"
+    assert "@" not in environment(by_name["ric"])["RICITY_STORE_URL"]
 
 
 def test_tls_and_tokens_are_on_unless_switched_off():
-    by_name = pods(render())
+    by_name = pods(render(VALUE_SETS["monitoring"]))
     for name, pod in by_name.items():
         volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
-        if name in ("store", "auditor"):
-            assert "identity" not in volumes
-            continue
-        assert environment(pod)["RICITY_TLS_DIR"] == "/etc/ricity/identity"
         assert volumes["identity"]["secret"] == {"secretName": f"ricity-tls-{name}", "defaultMode": 0o440}
+        if name not in ("store", "prometheus", "grafana"):
+            assert environment(pod)["RICITY_TLS_DIR"] == "/etc/ricity/identity"
+    assert environment(by_name["grafana"])["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+    (endpoint,) = of_kind(render(VALUE_SETS["monitoring"]), "ServiceMonitor")["parts"]["spec"]["endpoints"]
+    assert (endpoint["scheme"], endpoint["tlsConfig"]["serverName"]) == ("https", STATUS_NAME)
+    assert endpoint["tlsConfig"]["cert"]["secret"]["name"] == "ricity-tls-prometheus"
     for name in ("manager", "registry"):
         assert environment(by_name[name])["RICITY_TOKENS_FILE"] == "/etc/ricity/tokens/tokens.json"
     assert environment(by_name["console"])["RICITY_MANAGER"].startswith("https://")
-    for pod in pods(render(VALUE_SETS["insecure"])).values():
+    for pod in pods(render({**VALUE_SETS["insecure"], **VALUE_SETS["monitoring"]})).values():
         assert "RICITY_TLS_DIR" not in environment(pod)
+        assert "identity" not in {volume["name"] for volume in pod["spec"].get("volumes", ())}
 
 
 def test_disruption_budgets_cover_each_pod_once():
