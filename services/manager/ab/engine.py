@@ -91,6 +91,11 @@ class AbEngine:
         """The test that has an xApp's split in its hands."""
         return next((test for test in self._tests.values() if test.spec.xapp == xapp and test.state.is_active), None)
 
+    def trial_of(self, xapp: str) -> str:
+        """Id of the test that has an xApp's split in its hands; empty: none."""
+        active = self.active(xapp)
+        return active.test_id if active is not None else ""
+
     async def start(self, spec: Spec) -> AbTest:
         """Splits the requests and begins to judge.
 
@@ -109,6 +114,7 @@ class AbEngine:
             if not services:
                 raise InvalidInput(f"{spec.xapp} takes no requests: only versions that answer requests can be compared")
             before = await self._ric.outcomes(spec.xapp, 0)
+            self._check_free(spec.xapp)  # a rollout may have begun while the RIC was asked
             test = AbTest(_new_id(), spec, Judge(services, spec.rules), time.time(), epoch=before.epoch, cursor=before.latest)
             for earlier in self._tests.values():
                 if earlier.spec.xapp == spec.xapp and earlier.holds:
