@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from ric_sim.domain.errors import RicityError
+from ric_sim.telemetry import gauge
 from ricity.e2.v1 import admin_pb2
 from services.manager.lifecycle.configuration import ConfigPath, choose_path, settings_of, started_generation, whole_settings
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
 from services.manager.lifecycle.model import OLD_SERVES, WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState
 from services.manager.lifecycle.ric_view import ConfigurableRoster, RicView
 from services.manager.lifecycle.rollout import Seen, Upgrade, desired_after
+from services.manager.lifecycle.rollout_metrics import count_ended
 from services.manager.lifecycle.state_file import StateFile
 
 LOOK_EVERY_S = 0.25
@@ -71,6 +73,7 @@ class Reconciler:
             self._tell("driver", error)
             return
         self.view = self.view.of_workloads(self.workloads)
+        gauge("ricity_manager_active_rollouts").set(sum(r.is_running for r in self._state.rollouts.values()))
         seen = Seen(self.view, self.workloads)
         for xapp in list(self._state.xapps.values()):
             if xapp.name not in self._tasks:
@@ -147,6 +150,7 @@ class Reconciler:
         if after.state == RolloutState.SUCCEEDED:
             xapp = replace(xapp, desired=desired_after(after, xapp.desired), previous_version=after.from_version)
         self._state.put_rollout(after, xapp)
+        count_ended(after)
         self.on_change(xapp.name, "modified")
 
     # --- no rollout ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ric_sim.domain.errors import Conflict, InvalidInput, NotFound, RicUnreachable, RolloutUnderway, TrialUnderway
+from ric_sim.domain.errors import (
+    ConfigRefused,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    RicUnreachable,
+    RolloutUnderway,
+    TrialUnderway,
+)
+from ric_sim.telemetry import counter
 from services.manager.lifecycle.configuration import GENERATION, ConfigPath, Configured
 from services.manager.lifecycle.descriptor import Place, XappVersion, du_of, place_of, unfold
 from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan, Strategy
@@ -208,7 +217,7 @@ class Lifecycle:
                 raise InvalidInput(f"configuration key {key!r:.80}: expected a RICITY_* setting of the xApp, in upper case")
         if dict(desired.config) == dict(config):
             return Configured(desired, ConfigPath.UNCHANGED)
-        path, reason = await self.reconciler.path_of(xapp, desired, config)
+        path, reason = await self._path_of(xapp, desired, config)
         self._check_free(name)
         if self.catalogue.find(name) != xapp:
             raise Conflict(f"{name} was changed by somebody else meanwhile: look at it again, then repeat")
@@ -216,6 +225,7 @@ class Lifecycle:
         floor = desired.config_floor if path == ConfigPath.LIVE else generation
         desired = replace(desired, config=dict(config), config_generation=generation, config_floor=floor)
         self._state.put_xapps(replace(xapp, desired=desired))
+        counter("ricity_manager_configurations_total").labels(outcome=path).inc()
         self.reconciler.on_change(name, "modified")
         return Configured(desired, path, reason)
 
@@ -224,6 +234,13 @@ class Lifecycle:
         xapp = self.catalogue.find(name)
         self._check_free(name)
         self._state.put_xapps(replace(xapp, deleted=True))
+
+    async def _path_of(self, xapp: CataloguedXapp, desired: Desired, config: Mapping[str, str]) -> tuple[ConfigPath, str]:
+        try:
+            return await self.reconciler.path_of(xapp, desired, config)
+        except ConfigRefused:
+            counter("ricity_manager_configurations_total").labels(outcome="refused").inc()
+            raise
 
     def _serving(self, xapp: CataloguedXapp) -> str:
         """The version that serves now; of an xApp that others have started, the one with the largest weight."""
