@@ -48,6 +48,8 @@ async def choose_path(
     running = [w for w in seen.workloads if w.name == xapp.name and w.state == WorkloadState.RUNNING and w.version in versions]
     if not running:
         return ConfigPath.AT_START, ""
+    if older := [w.instance_id for w in running if started_generation(w) < desired.config_floor]:
+        return ConfigPath.REPLACEMENT, f"{older[0]} is being replaced for an earlier one"
     rows = {row.workload_id: row for row in seen.ric.attached if row.name == xapp.name and not row.draining}
     if starting := [w.instance_id for w in running if w.instance_id not in rows]:
         return ConfigPath.REPLACEMENT, f"{starting[0]} is not attached and cannot be told"

@@ -64,13 +64,15 @@ async def test_what_is_read_at_the_start_takes_others(manager, driver):
     before = set(driver.running(OLD))
     done = await manager.service.configure(NAME, {"RICITY_REPLANS": "3", "RICITY_WINDOW": "32"})
     assert (done.path, done.reason) == (ConfigPath.REPLACEMENT, "RICITY_WINDOW: read at the start only")
-    await until(manager, lambda: generations(manager) == [2, 2] and not before & set(driver.running(OLD)))
+    again = await manager.service.configure(NAME, {"RICITY_REPLANS": "4", "RICITY_WINDOW": "32"})
+    assert (again.path, "is being replaced" in again.reason) == (ConfigPath.REPLACEMENT, True)
+    await until(manager, lambda: generations(manager) == [3, 3] and not before & set(driver.running(OLD)))
     for workload in await driver.workloads():
-        expected = {"RICITY_REPLANS": "3", "RICITY_WINDOW": "32", "RICITY_CONFIG_GENERATION": "2"}
+        expected = {"RICITY_REPLANS": "4", "RICITY_WINDOW": "32", "RICITY_CONFIG_GENERATION": "3"}
         assert workload.settings == expected
     done = await manager.service.configure(NAME, {"RICITY_REPLANS": "5", "RICITY_WINDOW": "32"})
     assert done.path == ConfigPath.LIVE, "only what differs counts"
-    await until(manager, lambda: generations(manager) == [3, 3])
+    await until(manager, lambda: generations(manager) == [4, 4])
 
 
 async def test_a_value_that_is_refused_changes_nothing(ric, manager, driver):
