@@ -62,7 +62,7 @@ class MetricSpec:
         labels: label names; values are bounded (never a flow or UE id).
         meaning: one sentence, shown as help text and in the dashboards.
         component: which process exports it: ric, xapp (every one of the RIC), routing (those xApps only), nodes, radio, slicing
-            (the dApps), critic or auditor; `every` process; or `prometheus` itself.
+            (the dApps), critic, manager or auditor; `every` process; or `prometheus` itself.
         buckets: upper bounds of a histogram, in the unit of its name.
         panel: the dashboard panel that shows it; None: another metric's panel shows it too, or none.
         alerts: rules that watch it.

@@ -23,6 +23,7 @@ ROWS = {
     "commits": "Commits and aborts",
     "delivery": "Delivery and queues",
     "network": "Nodes and network",
+    "operations": "Rollouts, A/B tests and configurations",
     "slicing": "Slicing of the O-DUs",
     "learning": "Learning of the slicing actors",
     "processes": "Processes",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ric_sim.domain.errors import (
+    ConfigRefused,
     Conflict,
     InvalidInput,
     NotFound,
@@ -38,7 +39,7 @@ _ERRORS: dict[int, type[RicityError]] = {
     413: OversizeMessage,
     503: RicUnreachable,
 }
-_ERRORS_BY_CODE: dict[str, type[RicityError]] = {kind.code: kind for kind in (RolloutUnderway, TrialUnderway)}
+_ERRORS_BY_CODE: dict[str, type[RicityError]] = {kind.code: kind for kind in (ConfigRefused, RolloutUnderway, TrialUnderway)}
 
 
 def ask_manager(manager: str, method: str, path: str, **content: Any) -> httpx.Response:

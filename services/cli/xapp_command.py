@@ -14,7 +14,7 @@ from services.cli.output import JsonOption, emit, table
 
 app = typer.Typer(help="xApps attached to a running RIC, and their deployment and upgrade by the manager.", no_args_is_help=True)
 
-_COLUMNS = ("<xApp", "<version", "<instance", "<state", "weight", "window", "outstanding", "delivered", "answered")
+_COLUMNS = ("<xApp", "<version", "<instance", "<state", "weight", "window", "outstanding", "delivered", "answered", "generation")
 
 
 @app.callback()
@@ -55,6 +55,7 @@ def xapp_row(info: Any) -> dict[str, Any]:
         "outstanding": info.outstanding,
         "delivered_total": info.delivered_total,
         "answered_total": info.answered_total,
+        "config_generation": info.config_generation,
     }
 
 

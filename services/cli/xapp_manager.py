@@ -122,7 +122,7 @@ def config(
     manager: ManagerOption = DEFAULT_MANAGER,
     as_json: JsonOption = False,
 ) -> None:
-    """Print the configuration, or replace it: instances with the new one take over from those with the old one.
+    """Print the configuration, or replace it: instances take it while they run, or others with the new one take over.
 
     Examples:
 
@@ -130,16 +130,18 @@ def config(
 
       ricity xapp config routing-video RICITY_REPLANS=3
     """
+    done: dict[str, Any] = {}
     if values:
         desired = ask_manager(manager, "PUT", xapp_path(name, "config"), json=_variables(values)).json()
-        if wait:
+        done = {"applied": desired["applied"], "reason": desired["reason"]}
+        if wait and desired["replicas"]:
             wanted = {desired["config_generation"]}
             _until(lambda: _generations(manager, name, desired["version"]) == wanted, f"{name}: generation {wanted}")
     xapp = _xapp(manager, name)
     desired = xapp["desired"] or {"config": {}, "config_generation": 0, "version": ""}
     running = sorted(_generations(manager, name, desired["version"]))
-    shown = {"xapp": name, "config": desired["config"], "generation": desired["config_generation"], "running": running}
-    rows = [*shown["config"].items(), ("generation wanted", shown["generation"]), ("generations running", running)]
+    shown = {"xapp": name, "config": desired["config"], "generation": desired["config_generation"], "running": running} | done
+    rows = [*shown["config"].items(), ("generation wanted", shown["generation"]), ("generations running", running), *done.items()]
     emit(shown, as_json=as_json, people=lambda: table(f"Configuration of {name}", ("<setting", "<value"), rows))
 
 
@@ -184,8 +186,8 @@ def _n_ready(manager: str, name: str, version: str) -> int:
 
 
 def _started(manager: str, name: str) -> list[dict[str, Any]]:
-    """Instances that the manager has started; what others have started has generation 0."""
-    return [instance for instance in _instances(manager, name) if instance["generation"]]
+    """Instances that are the manager's to stop."""
+    return [instance for instance in _instances(manager, name) if instance["managed"]]
 
 
 def _generations(manager: str, name: str, version: str) -> set[int]:
@@ -205,7 +207,9 @@ def _until(condition: Callable[[], bool], what: str) -> None:
 
 def _catalogue_row(xapp: Mapping[str, Any], version: Mapping[str, Any]) -> tuple[object, ...]:
     desired = xapp["desired"] or {"version": "", "replicas": "", "config_generation": ""}
-    instances = ", ".join(f"{row['instance_id']} ({row['state']})" for row in version["instances"])
+    instances = ", ".join(
+        f"{row['instance_id']} ({row['state']}, generation {row['generation']})" for row in version["instances"]
+    )
     wanted = (desired["version"], desired["replicas"], desired["config_generation"])
     return (xapp["name"], *wanted, version["version"], version["state"], version["weight"], instances)
 

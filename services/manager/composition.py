@@ -55,6 +55,8 @@ async def running_manager(settings: ManagerSettings, *, log: Any) -> AsyncIterat
         app = make_app(PolicyService(cache, link, destinations), dialect=settings.a1_dialect, log=log)
         operations = await add_lifecycle(app, settings, stack, failed, log=log)
         engine = await stack.enter_async_context(running_ab(settings, failed, operations=operations, log=log))
+        if operations is not None:
+            operations.yield_to(engine.trial_of)
         app.include_router(ab_router(engine))
         app.include_router(conflict_router(await stack.enter_async_context(conflict_link(settings))))
         protect(app, settings, log=log)

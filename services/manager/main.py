@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from ric_sim.telemetry import declare
 from services.common import process
 from services.common.logs import configure_logs
 from services.common.settings import load_settings
@@ -17,6 +18,7 @@ async def main() -> None:
     if settings.die_with_parent:
         process.die_with_parent()
     log = configure_logs("manager", level=settings.log_level)
+    declare("manager")
     stop = process.stop_event()
     async with running_manager(settings, log=log) as manager:
         process.write_ready_file(settings.ready_file, http_port=manager.http_port, status_port=manager.status_port)

@@ -7,10 +7,21 @@ from typing import Any
 
 import grpc
 
-from ric_sim.domain.errors import InvalidInput, Overloaded, RicityError, RicUnreachable
+from ric_sim.domain.errors import (
+    InvalidInput,
+    NotFound,
+    Overloaded,
+    PermissionDenied,
+    RicityError,
+    RicUnreachable,
+)
 
 _ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    # Not `Unauthenticated`: who asked the manager is known; it is the manager whom the RIC does not know.
+    grpc.StatusCode.UNAUTHENTICATED: PermissionDenied,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.UNAVAILABLE: RicUnreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
@@ -22,6 +33,7 @@ async def answered(target: str, answer: Awaitable[Any]) -> Any:
 
     Raises:
         InvalidInput, Overloaded: the RIC refused, and nothing changed there.
+        NotFound; PermissionDenied: the manager's identity may not, or is none.
         RicUnreachable: it did not answer in time; whether it did anything is unknown.
         RicityError: it answered with another status.
     """

@@ -53,10 +53,16 @@ class ManagedCity:
 
     def __init__(self, folder: Path, store_url: str) -> None:
         self.folder = folder
-        self.ric = Part("services.ric.main", folder, grpc_port=0, store_url=store_url)
-        self.ric_port = self.ric.facts()["grpc_port"]
+        self._store_url = store_url
+        self.ric_port = 0
+        self.start_ric()
         self.nodes: Part | None = None
         self.start_manager()
+
+    def start_ric(self) -> None:
+        """The second time on the same port and store."""
+        self.ric = Part("services.ric.main", self.folder, grpc_port=self.ric_port, store_url=self._store_url)
+        self.ric_port = self.ric.facts()["grpc_port"]
 
     def start_manager(self) -> None:
         settings = {"xapp_folder": self.folder / "xapps", "ab_folder": self.folder / "ab"}

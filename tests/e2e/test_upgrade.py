@@ -1,4 +1,4 @@
-"""Rolling upgrades of a real routing xApp under a paced load; real processes only."""
+"""Rolling upgrades and configurations of a real routing xApp under a paced load; real processes only."""
 
 import json
 import signal
@@ -11,6 +11,7 @@ from ric_sim.network.flow_file import save_flows
 from ric_sim.network.scenario import load_scenario
 from ric_sim.network.traffic import selection
 from ric_sim.store.embedded import EmbeddedServer
+from tests.e2e.live_run import run_ricity
 from tests.e2e.managed_city import ManagedCity
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -84,6 +85,59 @@ def test_upgrades_under_load(city, video_flows):
     running = {version["version"]: len(version["instances"]) for version in catalogue["versions"]}
     assert running == {"0.1.0": 1, "0.2.0": 0, "0.3.0": 0}
     assert city.xapp("stop", NAME)[0] == 0
+
+
+def test_a_ric_that_is_killed_during_the_shift(city, video_flows):
+    """The rollout ends, and what it says of lost requests is what the nodes say."""
+    nodes = city.play(video_flows, rate=RATE)
+    nodes.until(lambda: city.settled() > 50, "load")
+    begun = city.xapp("upgrade", NAME, "--to", "0.2.0", "--step-s", 2, "--no-wait")[1]
+    nodes.until(lambda: _rollout(city, begun["id"])["step"] == "shift", "the shift")
+    city.ric.end(signal.SIGKILL)
+    city.start_ric()
+    city.manager.until(lambda: _rollout(city, begun["id"])["state"] != "running", "the end of the rollout")
+    nodes.until(lambda: nodes.process.poll() is not None, "the end of the day")
+
+    ended = _rollout(city, begun["id"])
+    serving = {"succeeded": "0.2.0", "aborted": "0.1.0"}[ended["state"]]
+    assert _ready(city, serving), ended
+    summary = json.loads((city.folder / "nodes_summary.json").read_text())
+    assert (summary["requests"], summary["forgotten"]) == (N_REQUESTS, 0)
+    assert (ended["lost"], ended["doubled"]) == (summary["defaulted"], summary["answered_twice"]), (ended, summary)
+
+
+def test_configurations_under_load(city, video_flows):
+    """Live, refused, and by replacement; nothing is lost meanwhile."""
+    nodes = city.play(video_flows, rate=RATE)
+    nodes.until(lambda: city.settled() > 50, "load")
+    before = _ready(city, "0.1.0")
+
+    code, done = city.xapp("config", NAME, "RICITY_REPLANS=3")
+    assert (code, done["applied"], done["running"]) == (0, "live", [2]), done
+    assert _ready(city, "0.1.0") == before
+    (attached,) = run_ricity("xapp", "list", "--ric", f"127.0.0.1:{city.ric_port}")[1]["xapps"]
+    assert (attached["instance_id"], attached["config_generation"]) == (before[0], 2)
+
+    code, refused = city.xapp("config", NAME, "RICITY_REPLANS=99")
+    assert (code, refused["error"]["code"]) == (2, "config_refused")
+    assert city.xapp("config", NAME)[1]["config"] == {"RICITY_REPLANS": "3"}
+
+    code, done = city.xapp("config", NAME, "RICITY_REPLANS=3", "RICITY_WINDOW=32")
+    assert (code, done["applied"], done["running"]) == (0, "replacement", [3]), done
+    assert done["reason"] == "RICITY_WINDOW: read at the start only"
+    assert not set(before) & set(_ready(city, "0.1.0"))
+
+    nodes.until(lambda: nodes.process.poll() is not None, "the end of the day")
+    summary = json.loads((city.folder / "nodes_summary.json").read_text())
+    assert summary["requests"] == N_REQUESTS
+    assert (summary["defaulted"], summary["answered_twice"], summary["forgotten"]) == (0, 0, 0), summary
+
+
+def _ready(city, version):
+    """Instances of a version that are ready."""
+    xapp = next(xapp for xapp in city.xapp("catalogue")[1]["xapps"] if xapp["name"] == NAME)
+    rows = [row for each in xapp["versions"] if each["version"] == version for row in each["instances"]]
+    return [row["instance_id"] for row in rows if row["state"] == "ready"]
 
 
 def _rollout(city, rollout_id):

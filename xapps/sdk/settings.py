@@ -22,7 +22,7 @@ _HOST_LENGTH = 48
 _TARGET = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):(\d{1,5})")
 
 
-def _instance_id() -> str:
+def drawn_instance_id() -> str:
     """Whoever has started the container finds its id in front, and knows the instance by that."""
     host = re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:_HOST_LENGTH]
     return f"{host}-{uuid.uuid4().hex[:8]}"
@@ -43,7 +43,7 @@ class XappSettings(ProcessSettings):
     config_generation: int = Field(0, ge=0, description="Of the configuration it starts with; the manager's to set.")
     xapp_version: str | None = Field(None, description="Version it registers with; default: that of xapp.yaml.")
     instance_id: str = Field(
-        default_factory=_instance_id,
+        default_factory=drawn_instance_id,
         pattern="^[A-Za-z0-9._-]{1,64}$",
         description="Unique per process start; default: the host's name (in a container its id) and a random end.",
     )

@@ -6,7 +6,6 @@ The slicing dApps and their critic talk to the radio network and to each other; 
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from services.common.server import HealthStatus, create_server
 from services.common.settings import ProcessSettings, load_settings
 from services.common.status_port import StatusPort
 from xapps.sdk.descriptor import find_descriptors
+from xapps.sdk.settings import drawn_instance_id
 
 __all__ = [
     "ANSWER_TIMEOUT_S",
@@ -49,10 +49,11 @@ class StandaloneSettings(ProcessSettings):
     """Which instance of which version a process is."""
 
     xapp_version: str = Field("", max_length=64, description="Version it registers with; default: that of xapp.yaml.")
+    config_generation: int = Field(0, ge=0, description="Of the configuration it starts with; the manager's to set.")
     instance_id: str = Field(
-        default_factory=lambda: uuid.uuid4().hex[:12],
+        default_factory=drawn_instance_id,
         pattern="^[A-Za-z0-9._-]{1,64}$",
-        description="Unique per process start; default: drawn at random.",
+        description="Unique per process start; default: the host's name (in a container its id) and a random end.",
     )
 
     def version_of(self, folder: str) -> str:

@@ -22,6 +22,7 @@ from ric_sim.domain.errors import (
     TrialUnderway,
     UnknownKey,
 )
+from ric_sim.telemetry import counter, gauge
 from ricity.e2.v1 import outcomes_pb2
 from services.manager.ab.counts import window_counts
 from services.manager.ab.folder import AbFolder
@@ -91,6 +92,11 @@ class AbEngine:
         """The test that has an xApp's split in its hands."""
         return next((test for test in self._tests.values() if test.spec.xapp == xapp and test.state.is_active), None)
 
+    def trial_of(self, xapp: str) -> str:
+        """Id of the test that has an xApp's split in its hands; empty: none."""
+        active = self.active(xapp)
+        return active.test_id if active is not None else ""
+
     async def start(self, spec: Spec) -> AbTest:
         """Splits the requests and begins to judge.
 
@@ -109,6 +115,7 @@ class AbEngine:
             if not services:
                 raise InvalidInput(f"{spec.xapp} takes no requests: only versions that answer requests can be compared")
             before = await self._ric.outcomes(spec.xapp, 0)
+            self._check_free(spec.xapp)  # a rollout may have begun while the RIC was asked
             test = AbTest(_new_id(), spec, Judge(services, spec.rules), time.time(), epoch=before.epoch, cursor=before.latest)
             for earlier in self._tests.values():
                 if earlier.spec.xapp == spec.xapp and earlier.holds:
@@ -118,6 +125,7 @@ class AbEngine:
             self._tests[test.test_id] = test
             self._log.info("ab.started", **_facts(test))
             await self._tick_safely(test)
+            self._show()
             return test
 
     async def stop(self, test_id: str) -> AbTest:
@@ -137,6 +145,7 @@ class AbEngine:
                 for test in list(self._tests.values()):
                     if test.state.is_active or test.holds:
                         await self._tick_safely(test)
+                self._show()
 
     # --- one look ------------------------------------------------------------------------------------------------------
 
@@ -173,9 +182,10 @@ class AbEngine:
             await self._judge(test)
 
     async def _judge(self, test: AbTest) -> None:
-        was_at = test.cursor
+        was_at, judged = test.cursor, test.judge.requests
         while (response := await self._ric.outcomes(test.spec.xapp, test.cursor)).windows or response.epoch != test.epoch:
             _read(test, response)
+        counter("ricity_manager_judged_requests_total").labels(xapp=test.spec.xapp).inc(test.judge.requests - judged)
         if (found := test.judge.verdict()) is not None:
             self._decide(test, *found)
         elif time.time() - test.started_unix_s > test.spec.rules.max_duration_s:
@@ -202,6 +212,9 @@ class AbEngine:
             if versions.get(version, frozenset({weight})) != {weight}:
                 await self._ric.set_weight(test.spec.xapp, version, weight)
 
+    def _show(self) -> None:
+        gauge("ricity_manager_active_tests").set(sum(test.state.is_active for test in self._tests.values()))
+
     # --- inside --------------------------------------------------------------------------------------------------------
 
     def _decide(self, test: AbTest, verdict: Verdict, reason: str) -> None:
@@ -222,6 +235,7 @@ class AbEngine:
         test.ended_unix_s = time.time()
         self._folder.save(test)
         self._folder.report(test)
+        counter("ricity_manager_tests_total").labels(verdict=str(test.verdict), state=str(test.state)).inc()
         self._log.info("ab.ended", state=str(test.state), verdict=str(test.verdict), reason=test.reason, **_facts(test))
 
     def _is_gone(self, test: AbTest, version: str, versions: Mapping[str, Any]) -> bool:

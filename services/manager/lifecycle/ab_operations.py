@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from services.manager.lifecycle.driver import Driver
 from services.manager.lifecycle.model import WHOLE_WEIGHT
 from services.manager.lifecycle.ric_view import RicAdmin
@@ -19,6 +21,10 @@ class AbOperations:
     def is_changing(self, xapp: str) -> bool:
         """A rollout of the xApp is under way."""
         return self._lifecycle.reconciler.rollout_of(xapp) is not None
+
+    def yield_to(self, trial_of: Callable[[str], str]) -> None:
+        """From now on versions are left alone while `trial_of` names an A/B test of their xApp; empty: there is none."""
+        self._lifecycle.trial_of = trial_of
 
     async def settle(self, xapp: str, *, winner: str, loser: str) -> None:
         """The winner serves from now on; what the manager has started of the loser is drained and stopped.

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from ric_sim.domain.errors import InvalidInput
 from services.common.tasks import end_tasks
 from services.manager.lifecycle.ab_operations import AbOperations
+from services.manager.lifecycle.configuration import settings_of
 from services.manager.lifecycle.descriptor import Place
 from services.manager.lifecycle.docker_driver import KEPT_FOLDER, DockerDriver, DockerPlace
 from services.manager.lifecycle.driver import Driver
@@ -26,7 +27,7 @@ from services.manager.lifecycle.osc_routes import osc_lifecycle_router
 from services.manager.lifecycle.places import Places
 from services.manager.lifecycle.process_driver import ProcessDriver
 from services.manager.lifecycle.radio_view import CriticAdmin, RadioAdmin
-from services.manager.lifecycle.reconciler import Reconciler, settings_of
+from services.manager.lifecycle.reconciler import Reconciler
 from services.manager.lifecycle.registrations import Registrations
 from services.manager.lifecycle.replacement import ByStrategy, Replacement
 from services.manager.lifecycle.ric_view import RicAdmin

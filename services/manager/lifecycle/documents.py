@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.manager.lifecycle.configuration import ConfigPath, Configured, started_generation
 from services.manager.lifecycle.descriptor import SEMVER_PATTERN
 from services.manager.lifecycle.driver import Workload
 from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan
-from services.manager.lifecycle.reconciler import GENERATION, Reconciler
+from services.manager.lifecycle.reconciler import Reconciler
 from services.manager.lifecycle.ric_view import Attached
 from services.manager.lifecycle.service import MAX_REPLICAS
 
@@ -46,12 +47,17 @@ class DeployBody(_Body):
 
 
 class InstanceDocument(BaseModel):
-    """`state`: starting, ready, draining or failed (ended by itself). `generation` 0: started by others."""
+    """One instance.
+
+    `state`: starting, ready, draining or failed (ended by itself). `generation`: of the configuration it says it runs, or else
+    was started with; 0: none. `managed`: the manager's to stop.
+    """
 
     instance_id: str
     state: str
     generation: int
     outstanding: int
+    managed: bool
 
 
 class VersionDocument(BaseModel):
@@ -69,6 +75,13 @@ class DesiredDocument(BaseModel):
     standby: dict[str, int]
     config_generation: int
     config: dict[str, str]
+
+
+class ConfiguredDocument(DesiredDocument):
+    """`applied`: how it reaches the instances; `reason`: why not while they run."""
+
+    applied: ConfigPath
+    reason: str
 
 
 class XappDocument(BaseModel):
@@ -161,6 +174,12 @@ def desired_document(desired: Desired) -> DesiredDocument:
     )
 
 
+def configured_document(configured: Configured) -> ConfiguredDocument:
+    """What is wanted now, and how it comes about."""
+    desired = desired_document(configured.desired)
+    return ConfiguredDocument(**desired.model_dump(), applied=configured.path, reason=configured.reason)
+
+
 def xapps_document(xapps: Iterable[CataloguedXapp], reconciler: Reconciler) -> XappsDocument:
     """Everything in the catalogue, and what else is attached to the RIC."""
     known = {xapp.name: xapp for xapp in xapps}
@@ -169,7 +188,7 @@ def xapps_document(xapps: Iterable[CataloguedXapp], reconciler: Reconciler) -> X
 
 
 def _xapp(xapp: CataloguedXapp, reconciler: Reconciler) -> XappDocument:
-    attached = {row.instance_id: row for row in reconciler.view.attached if row.name == xapp.name}
+    attached = {row.workload_id: row for row in reconciler.view.attached if row.name == xapp.name}
     workloads = {w.instance_id: w for w in reconciler.workloads if w.name == xapp.name}
     versions: dict[str, list[InstanceDocument]] = {version: [] for version in xapp.documents}
     for instance_id in [*workloads, *(key for key in attached if key not in workloads)]:
@@ -194,9 +213,13 @@ def _instance(instance_id: str, row: Attached | None, workload: Workload | None)
         state = "starting" if workload and workload.state == "running" else "failed"
     else:
         state = "draining" if row.draining else "ready" if row.subscriptions else "starting"
-    generation = int(workload.settings.get(GENERATION, 0)) if workload else 0
+    started = started_generation(workload) if workload else 0
     return InstanceDocument(
-        instance_id=instance_id, state=state, generation=generation, outstanding=row.outstanding if row else 0
+        instance_id=instance_id,
+        state=state,
+        generation=(row.config_generation if row else 0) or started,
+        outstanding=row.outstanding if row else 0,
+        managed=workload is not None,
     )
 
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.manager.lifecycle.configuration import GENERATION as GENERATION_SETTING
 from services.manager.lifecycle.descriptor import XappVersion
-from services.manager.lifecycle.reconciler import GENERATION as GENERATION_SETTING
 
 XAPP, VERSION, GENERATION = "ricity.xapp", "ricity.version", "ricity.generation"
 DEPLOYMENT = "ricity.deployment"

@@ -175,6 +175,8 @@ class Desired:
             unless a test gives them some.
         config: `RICITY_*` variables on top of the descriptor's.
         config_generation: counts the changes of `config`; an instance runs one of them.
+        config_floor: an instance that was started with an older generation is replaced; one started since is told of the newer
+            ones while it runs.
     """
 
     version: str
@@ -182,6 +184,7 @@ class Desired:
     standby: Mapping[str, int] = field(default_factory=dict)
     config: Mapping[str, str] = field(default_factory=dict)
     config_generation: int = 1
+    config_floor: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,7 @@ def _add_config(router: APIRouter, service: Lifecycle) -> None:
 
     @router.put("/config")
     async def put_config(body: ConfigBody) -> dict[str, Any]:
-        service.configure(body.metadata.xappName, body.config)
+        await service.configure(body.metadata.xappName, body.config)
         return config_of(body.metadata.xappName)
 
 

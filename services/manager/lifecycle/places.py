@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ric_sim.domain.errors import RicityError
 from services.manager.lifecycle.descriptor import Place
-from services.manager.lifecycle.ric_view import RicView, Roster
+from services.manager.lifecycle.ric_view import Attached, ConfigurableRoster, RicView, Roster, Told
 
 
 class Places:
-    """A `Roster` of every xApp. What a place said last stands in while it is silent; `RicView.unseen` says which is."""
+    """A `ConfigurableRoster` of every xApp.
+
+    What a place said last stands in while it is silent; `RicView.unseen` says which is.
+    """
 
     def __init__(
         self,
-        ric: Roster,
+        ric: ConfigurableRoster,
         others: Mapping[Place, Roster],
         *,
         place: Callable[[str], Place],
@@ -58,6 +61,12 @@ class Places:
         place = self._place(name)
         roster = self._ric if place == Place.RIC else self._others[place]
         await roster.set_weight(name, version, weight, keep=keep)
+
+    async def configure(
+        self, rows: Sequence[Attached], generation: int, settings: Mapping[str, str], *, check_only: bool
+    ) -> list[Told]:
+        """As `ConfigurableRoster.configure`: who attaches elsewhere reads everything at the start and has no say."""
+        return await self._ric.configure(rows, generation, settings, check_only=check_only)
 
 
 def _ours(error: BaseException) -> RicityError:

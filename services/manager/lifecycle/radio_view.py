@@ -91,8 +91,18 @@ def _attached(name: str, info: radio_pb2.DappInfo) -> Attached:
 
 
 def _attached_critic(name: str, info: learning_pb2.GetCriticResponse) -> Attached:
-    nothing = {"outstanding": 0, "answered": 0, "defaulted": 0, "failed": 0}
-    return Attached(name, info.xapp_version, info.instance_id, WHOLE_WEIGHT, draining=False, subscriptions=1, **nothing)
+    return Attached(
+        name=name,
+        version=info.xapp_version,
+        instance_id=info.instance_id,
+        weight=WHOLE_WEIGHT,
+        draining=False,
+        outstanding=0,
+        subscriptions=1,
+        answered=0,
+        defaulted=0,
+        failed=0,
+    )
 
 
 def _counts(frames: radio_pb2.DuFrames) -> Counts:

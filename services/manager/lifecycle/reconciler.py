@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ric_sim.domain.errors import RicityError
+from ric_sim.telemetry import gauge
+from ricity.e2.v1 import admin_pb2
+from services.manager.lifecycle.configuration import ConfigPath, choose_path, settings_of, started_generation, whole_settings
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
 from services.manager.lifecycle.model import OLD_SERVES, WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState
-from services.manager.lifecycle.ric_view import RicView, Roster
+from services.manager.lifecycle.ric_view import ConfigurableRoster, RicView
 from services.manager.lifecycle.rollout import Seen, Upgrade, desired_after
+from services.manager.lifecycle.rollout_metrics import count_ended
 from services.manager.lifecycle.state_file import StateFile
-
-GENERATION = "CONFIG_GENERATION"
-"""In an instance's settings: the generation of the xApp's configuration it was started with."""
 
 LOOK_EVERY_S = 0.25
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -28,7 +29,7 @@ FORGIVEN_AFTER_S = 60.0
 class Reconciler:
     """One task per xApp that has something to do; xApps do not wait for each other."""
 
-    def __init__(self, state: StateFile, driver: Driver, ric: Roster, upgrade: Upgrade, *, log: Any) -> None:
+    def __init__(self, state: StateFile, driver: Driver, ric: ConfigurableRoster, upgrade: Upgrade, *, log: Any) -> None:
         self._state = state
         self._driver = driver
         self._ric = ric
@@ -59,7 +60,7 @@ class Reconciler:
     async def look(self) -> None:
         """Looks once and sets to work for every xApp that is not being worked on."""
         try:
-            self.view = await self._ric.look()
+            self.view = (await self._ric.look()).of_workloads(self.workloads)
             self._sees_anything, self.ric_answers = True, "ric" not in self.view.unseen
         except RicityError as error:
             self._sees_anything = self.ric_answers = False
@@ -71,6 +72,8 @@ class Reconciler:
         except RicityError as error:
             self._tell("driver", error)
             return
+        self.view = self.view.of_workloads(self.workloads)
+        gauge("ricity_manager_active_rollouts").set(sum(r.is_running for r in self._state.rollouts.values()))
         seen = Seen(self.view, self.workloads)
         for xapp in list(self._state.xapps.values()):
             if xapp.name not in self._tasks:
@@ -92,6 +95,10 @@ class Reconciler:
     def rollout_of(self, name: str) -> Rollout | None:
         """The rollout that is under way for an xApp."""
         return next((r for r in self._state.rollouts.values() if r.xapp == name and r.is_running), None)
+
+    async def path_of(self, xapp: CataloguedXapp, desired: Desired, config: Mapping[str, str]) -> tuple[ConfigPath, str]:
+        """How a configuration that is to follow `desired` would come about; as `choose_path`."""
+        return await choose_path(self._ric, Seen(self.view, self.workloads), xapp, desired, config)
 
     async def _work(self, xapp: CataloguedXapp, seen: Seen) -> None:
         rollout = self.rollout_of(xapp.name)
@@ -143,6 +150,7 @@ class Reconciler:
         if after.state == RolloutState.SUCCEEDED:
             xapp = replace(xapp, desired=desired_after(after, xapp.desired), previous_version=after.from_version)
         self._state.put_rollout(after, xapp)
+        count_ended(after)
         self.on_change(xapp.name, "modified")
 
     # --- no rollout ----------------------------------------------------------------------------------------------------
@@ -154,7 +162,7 @@ class Reconciler:
             self._crashed(name, ended)
             await self._driver.stop(ended.instance_id)
         running = [w for w in mine if w.state == WorkloadState.RUNNING]
-        current = [w for w in running if _generation(w) == desired.config_generation]
+        current = [w for w in running if _can_run(w, desired, seen)]
         older = [w for w in running if w not in current]
         if older and self.is_single(name):
             await self._retire(older)
@@ -164,6 +172,32 @@ class Reconciler:
         await self._retire(current[desired.replicas :])
         if older and self._n_ready(current, seen) >= desired.replicas:
             await self._retire(older)
+        await self._configure(name, desired, current, seen)
+
+    async def _configure(self, name: str, desired: Desired, current: Iterable[Workload], seen: Seen) -> None:
+        """Tells instances of what is newer than their configuration; one that does not take it while it runs is replaced."""
+        started = {workload.instance_id: started_generation(workload) for workload in current}
+        generation = desired.config_generation
+        behind = [
+            row
+            for row in seen.ric.of(name, desired.version)
+            if not row.draining and 0 < (row.config_generation or started.get(row.workload_id, 0)) < generation
+            if row.workload_id in started
+        ]
+        if not behind or not self.sees(name):
+            return
+        settings = whole_settings(self._state.xapps[name], desired.version, desired.config)
+        for told in await self._ric.configure(behind, generation, settings, check_only=False):
+            if told.outcome == admin_pb2.CONFIG_OUTCOME_REFUSED:
+                self._replace_older(name, generation, f"{told.instance_id}: {told.reason}")
+        if deaf := [row for row in behind if not row.live_settings]:
+            self._replace_older(name, generation, f"{deaf[0].instance_id}: takes nothing while it runs")
+
+    def _replace_older(self, name: str, generation: int, reason: str) -> None:
+        xapp = self._state.xapps[name]
+        if xapp.desired is not None and xapp.desired.config_generation == generation:
+            self._log.warning("config.not_live", xapp=name, generation=generation, reason=reason)
+            self._state.put_xapps(replace(xapp, desired=replace(xapp.desired, config_floor=generation)))
 
     async def _retire_others(self, name: str, desired: Desired, seen: Seen) -> None:
         """Versions that nobody wants: former candidates, and what was started just before it was not wanted any more."""
@@ -203,7 +237,7 @@ class Reconciler:
             self.on_change(xapp.name, "undeployed")
 
     def _n_ready(self, workloads: Iterable[Workload], seen: Seen) -> int:
-        attached = {row.instance_id for row in seen.ric.attached if not row.draining and row.subscriptions > 0}
+        attached = {row.workload_id for row in seen.ric.attached if not row.draining and row.subscriptions > 0}
         return sum(workload.instance_id in attached for workload in workloads)
 
     def _crashed(self, name: str, ended: Workload) -> None:
@@ -225,12 +259,7 @@ class Reconciler:
             self._log.warning("lifecycle.waits", what=what, error=str(error), code=error.code)
 
 
-def settings_of(desired: Desired | None) -> dict[str, str]:
-    """Variables of an instance that is started now."""
-    if desired is None:
-        return {GENERATION: "1"}
-    return {**desired.config, GENERATION: str(desired.config_generation)}
-
-
-def _generation(workload: Workload) -> int:
-    return int(workload.settings.get(GENERATION, 0))
+def _can_run(workload: Workload, desired: Desired, seen: Seen) -> bool:
+    """It has the wanted configuration or can be told of it. One from the future is of a manager that has lost its memory."""
+    says = max((row.config_generation for row in seen.ric.attached if row.workload_id == workload.instance_id), default=0)
+    return desired.config_floor <= started_generation(workload) <= desired.config_generation and says <= desired.config_generation

@@ -21,7 +21,7 @@ class Replacement(RollingUpgrade):
 
     async def _start(self, rollout: Rollout, seen: Seen) -> Rollout:
         ours = {workload.instance_id for workload in seen.workloads}
-        if foreign := [row.instance_id for row in seen.attached_old(rollout) if row.instance_id not in ours]:
+        if foreign := [row.instance_id for row in seen.attached_old(rollout) if row.workload_id not in ours]:
             return self._abort(rollout, f"{', '.join(foreign)} was started by others: it has to end first, and they can end it")
         return rollout.at_step(Step.STOP, self._now(), f"{rollout.from_version or 'nothing'} is stopped")
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ric_sim.domain.errors import RicityError
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
 from services.common.tls import Transport
+from services.manager.lifecycle.driver import Workload
 from services.manager.lifecycle.model import Counts
 from services.manager.ric_answers import answered
 
@@ -17,7 +18,14 @@ CALL_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """One instance at the RIC. Totals count requests since it attached."""
+    """One instance at the RIC. Totals count requests since it attached.
+
+    Attributes:
+        instance_id: at the RIC.
+        workload_id: of the workload that it is; its own one if no driver knows it.
+        config_generation: that it says it runs; 0: it says nothing.
+        live_settings: `RICITY_*` variables it takes while it runs.
+    """
 
     name: str
     version: str
@@ -29,6 +37,19 @@ class Attached:
     answered: int
     defaulted: int
     failed: int
+    workload_id: str = ""
+    config_generation: int = 0
+    live_settings: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one instance said to a configuration. `reason`: why it did not take it."""
+
+    instance_id: str
+    version: str
+    outcome: admin_pb2.ConfigOutcome.ValueType
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,22 @@ class RicView:
         """Instances of one version."""
         return [row for row in self.attached if row.name == name and row.version == version]
 
+    def of_workloads(self, workloads: Iterable[Workload]) -> RicView:
+        """With each instance known as the workload that it is.
+
+        What a driver has started registers with the workload's id. What Compose has started draws an id that begins with the
+        host's name, which is the container's id.
+        """
+        by_name: dict[str, list[str]] = {}
+        for workload in workloads:
+            by_name.setdefault(workload.name, []).append(workload.instance_id)
+
+        def known_as(row: Attached) -> str:
+            ids = by_name.get(row.name, ())
+            return next((i for i in ids if row.instance_id == i or row.instance_id.startswith(f"{i}-")), row.instance_id)
+
+        return replace(self, attached=[replace(row, workload_id=known_as(row)) for row in self.attached])
+
 
 class Roster(Protocol):
     """Who is attached, and how much of the work each version gets. Both raise `RicUnreachable`."""
@@ -59,6 +96,16 @@ class Roster(Protocol):
 
     async def set_weight(self, name: str, version: str, weight: int, *, keep: bool) -> None:
         """Sets a version's share, 0 to 100; with `keep` also for instances that attach later."""
+        ...
+
+
+class ConfigurableRoster(Roster, Protocol):
+    """A `Roster` some of whose instances take a configuration while they run: those with `live_settings`."""
+
+    async def configure(
+        self, rows: Sequence[Attached], generation: int, settings: Mapping[str, str], *, check_only: bool
+    ) -> list[Told]:
+        """Hands a configuration to instances of one xApp, or only asks whether they would take it. Raises `RicUnreachable`."""
         ...
 
 
@@ -87,6 +134,20 @@ class RicAdmin:
         request = admin_pb2.SetWeightRequest(xapp_name=name, xapp_version=version, weight=weight, keep=keep)
         await answered(self._target, self._stub.SetWeight(request, timeout=CALL_TIMEOUT_S))
 
+    async def configure(
+        self, rows: Sequence[Attached], generation: int, settings: Mapping[str, str], *, check_only: bool
+    ) -> list[Told]:
+        """As `ConfigurableRoster.configure`."""
+        request = admin_pb2.ConfigureXappRequest(
+            xapp_name=rows[0].name,
+            instance_ids=[row.instance_id for row in rows],
+            generation=generation,
+            settings=settings,
+            check_only=check_only,
+        )
+        response = await answered(self._target, self._stub.ConfigureXapp(request, timeout=CALL_TIMEOUT_S))
+        return [Told(each.instance_id, each.xapp_version, each.outcome, each.reason) for each in response.instances]
+
 
 def _attached(info: admin_pb2.XappInfo) -> Attached:
     return Attached(
@@ -100,6 +161,9 @@ def _attached(info: admin_pb2.XappInfo) -> Attached:
         answered=info.applied_total + info.rejected_total,
         defaulted=info.defaulted_total,
         failed=info.failed_total,
+        workload_id=info.instance_id,
+        config_generation=info.config_generation,
+        live_settings=frozenset(info.live_settings),
     )
 
 

@@ -145,7 +145,7 @@ class RollingUpgrade:
                 await self._driver.stop(workload.instance_id)
             return rollout
         ours = {workload.instance_id for workload in seen.workloads}
-        foreign = [row for row in seen.attached_old(rollout) if row.instance_id not in ours]
+        foreign = [row for row in seen.attached_old(rollout) if row.workload_id not in ours]
         await self._ric.set_weight(rollout.xapp, rollout.to_version, WHOLE_WEIGHT, keep=False)
         if rollout.from_version and not foreign:
             await self._ric.set_weight(rollout.xapp, rollout.from_version, WHOLE_WEIGHT, keep=False)

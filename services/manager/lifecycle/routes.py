@@ -13,6 +13,7 @@ from services.common.json_text import whole_text
 from services.common.rest_problems import problem_answers
 from services.manager.lifecycle.descriptor import NAME_PATTERN, SCHEMA
 from services.manager.lifecycle.documents import (
+    ConfiguredDocument,
     DeployBody,
     DesiredDocument,
     OnboardedDocument,
@@ -21,6 +22,7 @@ from services.manager.lifecycle.documents import (
     RolloutsDocument,
     UpgradeBody,
     XappsDocument,
+    configured_document,
     desired_document,
     rollout_document,
     xapps_document,
@@ -60,8 +62,8 @@ def _add_xapps(router: APIRouter, service: Lifecycle) -> None:
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     @router.put("/xapps/{name}/config")
-    async def configure(name: XappName, config: Annotated[dict[str, Value], Body(max_length=100)]) -> DesiredDocument:
-        return desired_document(service.configure(name, config))
+    async def configure(name: XappName, config: Annotated[dict[str, Value], Body(max_length=100)]) -> ConfiguredDocument:
+        return configured_document(await service.configure(name, config))
 
 
 def _add_changes(router: APIRouter, service: Lifecycle) -> None:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ric_sim.domain.errors import Conflict, InvalidInput, NotFound, RicUnreachable, RolloutUnderway
+from ric_sim.domain.errors import (
+    ConfigRefused,
+    Conflict,
+    InvalidInput,
+    NotFound,
+    RicUnreachable,
+    RolloutUnderway,
+    TrialUnderway,
+)
+from ric_sim.telemetry import counter
+from services.manager.lifecycle.configuration import GENERATION, ConfigPath, Configured
 from services.manager.lifecycle.descriptor import Place, XappVersion, du_of, place_of, unfold
 from services.manager.lifecycle.model import CataloguedXapp, Desired, Rollout, RolloutPlan, Strategy
 from services.manager.lifecycle.reconciler import Reconciler
@@ -24,7 +34,7 @@ MAX_XAPPS = 1000
 MAX_VERSIONS = 200
 _VARIABLE = re.compile(r"RICITY_[A-Z0-9_]{1,60}")
 _STRATEGIES = {Place.RIC: Strategy.ROLLING, Place.RADIO: Strategy.HANDOVER, Place.CRITIC: Strategy.REPLACE}
-_RESERVED = frozenset({"RICITY_INSTANCE_ID", "RICITY_XAPP_VERSION", "RICITY_RIC", "RICITY_SERVICE", "RICITY_DU"})
+_RESERVED = frozenset({"RICITY_INSTANCE_ID", "RICITY_XAPP_VERSION", "RICITY_RIC", "RICITY_SERVICE", "RICITY_DU", GENERATION})
 
 
 class Catalogue:
@@ -72,6 +82,8 @@ class Lifecycle:
         self._state = state
         self.catalogue = catalogue
         self.reconciler = reconciler
+        self.trial_of: Callable[[str], str] = lambda name: ""
+        """Id of the A/B test of an xApp that is under way; empty: none."""
 
     @property
     def xapps(self) -> Mapping[str, CataloguedXapp]:
@@ -136,11 +148,11 @@ class Lifecycle:
         """Begins a rolling upgrade.
 
         Raises:
-            NotFound; InvalidInput: it runs that version, or the plan makes no sense; RolloutUnderway; RicUnreachable: what
-                serves now is not known.
+            NotFound; InvalidInput: it runs that version, or the plan makes no sense; RolloutUnderway; TrialUnderway;
+                RicUnreachable: what serves now is not known.
         """
         xapp = self.catalogue.find(name)
-        self._check_quiet(name)
+        self._check_free(name)
         self.catalogue.version(name, to_version)
         _check_plan(plan)
         from_version = self._serving(xapp)
@@ -161,7 +173,8 @@ class Lifecycle:
         """Ends the rollout that is under way, or goes back to the version before the last upgrade.
 
         Raises:
-            NotFound; InvalidInput: there was no version before; RolloutUnderway: too far to be ended, its old version stops.
+            NotFound; InvalidInput: there was no version before; RolloutUnderway: too far to be ended, its old version stops;
+                TrialUnderway.
         """
         xapp = self.catalogue.find(name)
         rollout = self.reconciler.rollout_of(name)
@@ -186,31 +199,48 @@ class Lifecycle:
         self._state.put_xapps(replace(xapp, desired=desired, previous_version=previous))
         self.reconciler.on_change(name, "modified")
 
-    def configure(self, name: str, config: Mapping[str, str]) -> Desired:
-        """Replaces the configuration; its instances are replaced one version kept, the new ones before the old ones go.
+    async def configure(self, name: str, config: Mapping[str, str]) -> Configured:
+        """Replaces the configuration. Instances take it while they run, or others are started with it and take over.
 
         Raises:
-            NotFound, RolloutUnderway; InvalidInput: not deployed, or a variable that is none of the xApp's.
+            NotFound, RolloutUnderway, TrialUnderway; InvalidInput: not deployed, or a variable that is none of the xApp's;
+            ConfigRefused: an instance does not take it; RicUnreachable; Conflict: changed by somebody else meanwhile. Nothing
+            has changed then.
         """
         xapp = self.catalogue.find(name)
-        self._check_quiet(name)
-        if xapp.desired is None:
+        self._check_free(name)
+        desired = xapp.desired
+        if desired is None:
             raise InvalidInput(f"{name} is not deployed: `ricity xapp deploy {name}` first")
         for key in config:
             if not _VARIABLE.fullmatch(key) or key in _RESERVED:
                 raise InvalidInput(f"configuration key {key!r:.80}: expected a RICITY_* setting of the xApp, in upper case")
-        if dict(xapp.desired.config) == dict(config):
-            return xapp.desired
-        desired = replace(xapp.desired, config=dict(config), config_generation=xapp.desired.config_generation + 1)
+        if dict(desired.config) == dict(config):
+            return Configured(desired, ConfigPath.UNCHANGED)
+        path, reason = await self._path_of(xapp, desired, config)
+        self._check_free(name)
+        if self.catalogue.find(name) != xapp:
+            raise Conflict(f"{name} was changed by somebody else meanwhile: look at it again, then repeat")
+        generation = desired.config_generation + 1
+        floor = desired.config_floor if path == ConfigPath.LIVE else generation
+        desired = replace(desired, config=dict(config), config_generation=generation, config_floor=floor)
         self._state.put_xapps(replace(xapp, desired=desired))
+        counter("ricity_manager_configurations_total").labels(outcome=path).inc()
         self.reconciler.on_change(name, "modified")
-        return desired
+        return Configured(desired, path, reason)
 
     def remove(self, name: str) -> None:
-        """Stops an xApp's instances, then forgets it. Raises `NotFound`, `RolloutUnderway`."""
+        """Stops an xApp's instances, then forgets it. Raises `NotFound`, `RolloutUnderway`, `TrialUnderway`."""
         xapp = self.catalogue.find(name)
-        self._check_quiet(name)
+        self._check_free(name)
         self._state.put_xapps(replace(xapp, deleted=True))
+
+    async def _path_of(self, xapp: CataloguedXapp, desired: Desired, config: Mapping[str, str]) -> tuple[ConfigPath, str]:
+        try:
+            return await self.reconciler.path_of(xapp, desired, config)
+        except ConfigRefused:
+            counter("ricity_manager_configurations_total").labels(outcome="refused").inc()
+            raise
 
     def _serving(self, xapp: CataloguedXapp) -> str:
         """The version that serves now; of an xApp that others have started, the one with the largest weight."""
@@ -232,6 +262,15 @@ class Lifecycle:
         most = {Place.RIC: MAX_REPLICAS, Place.RADIO: MAX_DAPPS, Place.CRITIC: 1}[place]
         if replicas > most:
             raise InvalidInput(f"replicas {replicas} of {name}: expected 0 to {most}")
+
+    def _check_free(self, name: str) -> None:
+        """Neither a rollout nor an A/B test has the xApp's versions in its hands."""
+        self._check_quiet(name)
+        if trial := self.trial_of(name):
+            raise TrialUnderway(
+                f"A/B test {trial} of {name} decides between its versions: wait for the verdict, or end it with "
+                f"`ricity ab stop {trial}`"
+            )
 
     def _check_quiet(self, name: str) -> None:
         rollout = self.reconciler.rollout_of(name)

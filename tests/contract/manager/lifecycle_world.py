@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import structlog
 from ric_sim.domain.errors import InvalidInput
 from ric_sim.network.policies.base import Plan
 from services.common.tls import Transport
+from services.manager.lifecycle.configuration import settings_of
 from services.manager.lifecycle.driver import Workload, WorkloadState
 from services.manager.lifecycle.model import CataloguedXapp, Rollout, RolloutPlan
-from services.manager.lifecycle.reconciler import Reconciler, settings_of
+from services.manager.lifecycle.reconciler import Reconciler
 from services.manager.lifecycle.ric_view import RicAdmin
 from services.manager.lifecycle.rollout import RollingUpgrade
 from services.manager.lifecycle.service import Catalogue, Lifecycle
@@ -50,6 +52,19 @@ class FailingAgent:
         raise ArithmeticError("a defect")
 
 
+class CarefulAgent:
+    """Takes the settings of the SDK, but never more replans than `most_replans`."""
+
+    most_replans = 16
+
+    def check_settings(self, settings: XappSettings) -> None:
+        if settings.replans > self.most_replans:
+            raise InvalidInput(f"replans {settings.replans}: no time for more than {self.most_replans}")
+
+    def take_settings(self, settings: XappSettings) -> None:
+        """Nothing of its own."""
+
+
 class LoopDriver:
     """A `Driver` whose instances are tasks of this event loop; they outlive a manager that the test kills."""
 
@@ -58,13 +73,14 @@ class LoopDriver:
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._rows: dict[str, Workload] = {}
         self.started: list[str] = []
+        self.careful = CarefulAgent()
 
     async def start(self, name: str, version: str, settings: Mapping[str, str]) -> str:
         instance_id = f"{version}-{len(self.started)}"
         self.started.append(version)
         stop = asyncio.Event()
         self._rows[instance_id] = Workload(instance_id, name, version, WorkloadState.RUNNING, settings=dict(settings))
-        self._running[instance_id] = (asyncio.create_task(self._live(instance_id, version, stop)), stop)
+        self._running[instance_id] = (asyncio.create_task(self._live(instance_id, version, settings, stop)), stop)
         return instance_id
 
     async def stop(self, instance_id: str, *, grace_s: float = 10.0) -> None:
@@ -92,9 +108,10 @@ class LoopDriver:
         row, task = self._rows[instance_id], self._running[instance_id][0]
         if not task.done():
             return row
-        return Workload(row.instance_id, row.name, row.version, WorkloadState.EXITED, exit_code=2, detail="a bad setting")
+        said = "killed" if task.cancelled() else str(task.exception())
+        return replace(row, state=WorkloadState.EXITED, exit_code=2, detail=said)
 
-    async def _live(self, instance_id: str, version: str, stop: asyncio.Event) -> None:
+    async def _live(self, instance_id: str, version: str, told: Mapping[str, str], stop: asyncio.Event) -> None:
         if version == DEAF:
             await stop.wait()
             return
@@ -102,8 +119,11 @@ class LoopDriver:
             raise InvalidInput("a bad setting")
         instance = find_descriptors()["routing"].instance("voip")
         agent = FailingAgent() if version == FAILING else routing_agent("shortest")
-        settings = XappSettings(ric=f"127.0.0.1:{self._ric_port}", instance_id=instance_id, xapp_version=version)
-        await XappRuntime(settings, instance, Agents(inserts=lambda _city: agent), log=structlog.get_logger()).run(stop)
+        named = {name.removeprefix("RICITY_").lower(): value for name, value in told.items()}
+        chosen: dict[str, Any] = {name: value for name, value in named.items() if name in XappSettings.model_fields}
+        settings = XappSettings(ric=f"127.0.0.1:{self._ric_port}", instance_id=instance_id, xapp_version=version, **chosen)
+        agents = Agents(inserts=lambda _city: agent, config=self.careful)
+        await XappRuntime(settings, instance, agents, log=structlog.get_logger()).run(stop)
 
 
 class Killed(BaseException):

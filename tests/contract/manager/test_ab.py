@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import structlog
+from prometheus_client import REGISTRY
 
 from ric_sim.e2 import version_outcomes
 from services.cli.main import main
 from services.manager.ab import engine
 from tests.contract.manager.a1_client import PATIENCE_S, agent_of, manager_of, routing_agent, until
+from tests.contract.manager.lifecycle_world import descriptor
 from tests.harness import ric_on_embedded_store
 from xapps.routing.planted_fault import DecliningAgent
 from xapps.sdk.descriptor import find_descriptors
@@ -197,3 +199,34 @@ async def test_the_command_line_starts_watches_and_shows(ric, client, flows, cap
         assert (code, shown) == (0, report)
         code, listed = await run("list")
         assert [test["id"] for test in listed["tests"]] == [report["id"]]
+
+
+async def test_nothing_else_changes_versions_meanwhile(ric, tmp_path):
+    """An upgrade would take the split out of the test's hands: it is refused until the test has ended."""
+    xapp = f"/v1/xapps/{XAPP}"
+    ended_tests = {"verdict": "undecided", "state": "rolled_back"}
+    before = REGISTRY.get_sample_value("ricity_manager_tests_total", ended_tests) or 0
+    async with (
+        manager_of(ric.grpc_port, ab_folder=tmp_path / "ab", xapp_folder=tmp_path / "xapps") as client,
+        version(ric, OLD),
+        version(ric, NEW, weight=0),
+    ):
+        for number in (OLD, NEW, "0.3.0"):
+            assert (await client.post("/v1/xapps", json={**descriptor(number), "xapp_name": XAPP})).status_code == 201
+        assert (await client.post(f"{xapp}/deploy", json={"version": OLD, "replicas": 0})).status_code == 200
+        test = await start(ric, client)
+        for path, body in (("upgrade", {"to": "0.3.0"}), ("rollback", None)):
+            refused = await client.post(f"{xapp}/{path}", json=body)
+            told = (409, "urn:ricity:error:trial_underway") if body else (400, "urn:ricity:error:invalid_input")
+            assert (refused.status_code, refused.json()["type"]) == told, refused.text
+        assert (await client.put(f"{xapp}/config", json={"RICITY_REPLANS": "2"})).status_code == 409
+        assert (await client.delete(xapp)).status_code == 409
+        assert (await client.get(f"/v1/ab/{test['id']}")).json()["state"] == "running"
+        assert REGISTRY.get_sample_value("ricity_manager_active_tests") == 1
+
+        await client.post(f"/v1/ab/{test['id']}/stop")
+        assert (await client.put(f"{xapp}/config", json={"RICITY_REPLANS": "2"})).json()["applied"] == "at_start"
+        assert REGISTRY.get_sample_value("ricity_manager_tests_total", ended_tests) == before + 1
+        await until(
+            lambda: asyncio.sleep(0, REGISTRY.get_sample_value("ricity_manager_active_tests")), lambda active: active == 0
+        )

@@ -74,19 +74,6 @@ async def test_the_old_version_is_kept_alive_during_an_upgrade(manager, driver):
     assert manager.service.rollout(rollout_id).is_running
 
 
-async def test_configuration_reaches_every_instance(manager, driver):
-    desired = manager.service.configure(NAME, {"RICITY_REPLANS": "3"})
-    assert desired.config_generation == 2
-    assert manager.service.configure(NAME, {"RICITY_REPLANS": "3"}) == desired
-    (first,) = driver.running(OLD)
-    await until(manager, lambda: driver.running(OLD) and first not in driver.running(OLD))
-    (workload,) = await driver.workloads()
-    assert workload.settings == {"RICITY_REPLANS": "3", "CONFIG_GENERATION": "2"}
-    for key in ("PATH", "RICITY_RIC", "ricity_replans"):
-        with pytest.raises(InvalidInput, match="configuration key"):
-            manager.service.configure(NAME, {key: "x"})
-
-
 async def test_a_candidate_is_promoted_by_a_verdict(manager, driver):
     manager.service.deploy(NAME, NEW, 1, standby=True)
     await manager.until_ready(NEW)

@@ -114,3 +114,21 @@ async def test_manager_and_command_line_with_certificate_and_token(ric, certs, t
     monkeypatch.setenv("RICITY_TLS_DIR", str(certs / "routing-video"))
     code, refused = await ricity("e2", "nodes")
     assert (code, refused["error"]["code"]) == (2, "permission_denied")
+
+
+async def test_a_manager_that_the_ric_refuses_says_so(ric, certs, tmp_path):
+    """It runs under another part's identity: a fault of its installation, which is no defect and nothing to try again."""
+    tokens = tmp_path / "tokens.json"
+    headers = {"Authorization": f"Bearer {create_token(tokens, 'an-operator', Role.OPERATOR)}"}
+    mine = certs / "registry"
+    settings = ManagerSettings(
+        http_port=0, ric=f"127.0.0.1:{ric.grpc_port}", tls_dir=mine, tokens_file=tokens, ab_folder=tmp_path / "ab"
+    )
+    asked = {"xapp": "routing-voip", "baseline": "0.1.0", "candidate": "0.2.0"}
+    trusted = Transport(certs / "cli").trusted()
+    async with running_manager(settings, log=LOG) as manager:
+        url = f"https://localhost:{manager.http_port}/v1/ab"
+        async with httpx.AsyncClient(verify=trusted, headers=headers, trust_env=False) as client:
+            reply = await client.post(url, json=asked)
+    assert (reply.status_code, reply.json()["type"]) == (403, "urn:ricity:error:permission_denied"), reply.text
+    assert "registry" in reply.json()["detail"]

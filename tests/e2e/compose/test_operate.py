@@ -46,6 +46,19 @@ def onboarded(stack):
     return stack
 
 
+def test_a_container_of_compose_is_one_instance(onboarded):
+    """The manager knows it by the id of its container, the RIC by an id that begins so."""
+    catalogue = ricity(onboarded, "xapp", "catalogue")["xapps"]
+    attached = {row["xapp_name"]: row["instance_id"] for row in onboarded.ricity("xapp", "list")["xapps"]}
+    for xapp in catalogue:
+        if xapp["name"] in attached:
+            (instance,) = [row for each in xapp["versions"] for row in each["instances"]]
+            assert (instance["state"], instance["managed"]) == ("ready", True)
+            container = onboarded.container(xapp["name"])["Id"]
+            assert container.startswith(instance["instance_id"])
+            assert attached[xapp["name"]].startswith(f"{instance['instance_id']}-")
+
+
 @pytest.fixture(scope="module")
 def upgraded(onboarded):
     """The report of an upgrade under load, to a version that is worse: what the A/B test below has to find."""

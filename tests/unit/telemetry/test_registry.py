@@ -11,7 +11,7 @@ from ric_sim.telemetry import counter, declare, gauge, histogram, registry
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("ric_sim", "services", "xapps")
-COMPONENTS = {"ric", "xapp", "routing", "nodes", "radio", "slicing", "critic", "console", "auditor"}
+COMPONENTS = {"ric", "xapp", "routing", "nodes", "radio", "slicing", "critic", "console", "manager", "auditor"}
 SLICING_UNITS = ("reward", "variance", "rho")
 """Numbers without a unit that are named after what they are."""
 UNITS = (
@@ -23,6 +23,8 @@ UNITS = (
     "flows",
     "nodes",
     "instances",
+    "rollouts",
+    "tests",
     "subscriptions",
     "violations",
     "attached",
