@@ -78,6 +78,8 @@ def test_tables_are_for_people(ricity, finished_run, capsys):
         (["loop"], "invalid_input", "--candidate"),
         (["loop", "--candidate", "nowhere", "--train"], "invalid_input", "--candidate"),
         (["loop", "--candidate", "nowhere", "--name", "routing-amarl-video"], "invalid_input", "whole teams"),
+        (["loop", "--live", "--candidate", "nowhere"], "invalid_input", "routing-amarl-video"),
+        (["loop", "--candidate", "nowhere", "--name", "slicing-ta-sam"], "invalid_input", "whole teams"),
         (["loop", "--candidate", "nowhere", "--profile", "mars"], "unknown_key", "mars"),
         (["loop", "--candidate", "nowhere", "--alpha", "2"], "out_of_range", "alpha"),
     ],
