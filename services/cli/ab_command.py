@@ -67,7 +67,7 @@ def start(
     }
     report = ask_manager(manager, "POST", _PATH, json=asked).json()
     if wait:
-        report = _followed(manager, report["id"])
+        report = follow_test(manager, report["id"])
     _print(report, as_json=as_json)
     if wait and report["state"] != "promoted":
         raise typer.Exit(EXIT_FAILED)
@@ -119,7 +119,7 @@ def watch(test_id: IdArgument, manager: ManagerOption = DEFAULT_MANAGER, as_json
 
       ricity ab watch ab-20260301-101500-3f2a
     """
-    _print(_followed(manager, test_id), as_json=as_json)
+    _print(follow_test(manager, test_id), as_json=as_json)
 
 
 @app.command("stop")
@@ -137,7 +137,7 @@ def _path(test_id: str) -> str:
     return f"{_PATH}/{quote(test_id, safe='')}"
 
 
-def _followed(manager: str, test_id: str) -> dict[str, Any]:
+def follow_test(manager: str, test_id: str) -> dict[str, Any]:
     """The report once the test has ended."""
     with error_console.status("") as status:
         while (report := ask_manager(manager, "GET", _path(test_id)).json())["ended_at"] is None:

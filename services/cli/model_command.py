@@ -200,6 +200,28 @@ def verify(registry: RegistryOption = DEFAULT_REGISTRY, as_json: JsonOption = Fa
         raise typer.Exit(EXIT_FAILED)
 
 
+@app.command()
+def export(
+    name: NameArgument,
+    version: VersionArgument,
+    onnx: Annotated[Path, typer.Option("--onnx", help="Folder for <agent>.onnx; made if it is not there.")],
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the agents of a version as ONNX graphs, for other runtimes. Their metadata has the spec and the digest.
+
+    Ricity itself runs safetensors; docs/registry.md says what goes into the graphs and what comes out.
+
+    Example:
+
+      ricity model export slicing-ta-sam 1 --onnx exported
+    """
+    from services.registry.onnx_export import export_onnx
+
+    written = [str(path) for path in export_onnx(open_registry(registry), name, version, onnx)]
+    emit({"files": written}, as_json=as_json, people=lambda: table("written", ("<path",), [(path,) for path in written]))
+
+
 def open_registry(folder: Path) -> Registry:
     """The registry in a folder, which need not exist yet."""
     from services.registry.registry import Registry

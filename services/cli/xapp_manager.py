@@ -83,11 +83,11 @@ def deploy(
 
       ricity xapp deploy routing-video --version 0.2.0 --standby
     """
-    chosen = version or _xapp(manager, name)["descriptor_version"]
+    chosen = version or xapp_entry(manager, name)["descriptor_version"]
     body = {"version": chosen, "replicas": replicas, "standby": standby}
     done = ask_manager(manager, "POST", xapp_path(name, "deploy"), json=body).json()
     if wait:
-        _until(lambda: _n_ready(manager, name, chosen) == replicas, f"{name} {chosen}: {replicas} ready")
+        until_ready(manager, name, chosen, replicas)
     done = {"xapp": name, "version": chosen, "replicas": replicas, "desired": done}
     emit(done, as_json=as_json, people=lambda: f"{name} {chosen}: {replicas} {'ready' if wait else 'wanted'}")
 
@@ -104,7 +104,7 @@ def stop(
 
       ricity xapp stop routing-video
     """
-    desired = _xapp(manager, name)["desired"]
+    desired = xapp_entry(manager, name)["desired"]
     if forget:
         ask_manager(manager, "DELETE", xapp_path(name))
     elif desired:
@@ -137,7 +137,7 @@ def config(
         if wait and desired["replicas"]:
             wanted = {desired["config_generation"]}
             _until(lambda: _generations(manager, name, desired["version"]) == wanted, f"{name}: generation {wanted}")
-    xapp = _xapp(manager, name)
+    xapp = xapp_entry(manager, name)
     desired = xapp["desired"] or {"config": {}, "config_generation": 0, "version": ""}
     running = sorted(_generations(manager, name, desired["version"]))
     shown = {"xapp": name, "config": desired["config"], "generation": desired["config_generation"], "running": running} | done
@@ -166,7 +166,8 @@ def xapp_path(name: str, *rest: str) -> str:
     return "/".join((_PATH, quote(name, safe=""), *rest))
 
 
-def _xapp(manager: str, name: str) -> dict[str, Any]:
+def xapp_entry(manager: str, name: str) -> dict[str, Any]:
+    """What the manager's catalogue has of an xApp. Raises `InvalidInput`."""
     found = ask_manager(manager, "GET", _PATH).json()["xapps"]
     for xapp in found:
         if xapp["name"] == name:
@@ -179,6 +180,11 @@ def _instances(manager: str, name: str, version: str = "") -> list[dict[str, Any
     found = ask_manager(manager, "GET", _PATH).json()["xapps"]
     versions = [v for xapp in found if xapp["name"] == name for v in xapp["versions"] if version in ("", v["version"])]
     return [instance for each in versions for instance in each["instances"]]
+
+
+def until_ready(manager: str, name: str, version: str, replicas: int) -> None:
+    """Waits until so many instances of a version are attached and subscribed. Raises `DeploymentFailed`."""
+    _until(lambda: _n_ready(manager, name, version) == replicas, f"{name} {version}: {replicas} ready")
 
 
 def _n_ready(manager: str, name: str, version: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ric_sim.domain.errors import InvalidInput, NotFound, RicityError
 from services.registry.folder import Models, RegistryFolder
 from services.registry.model import SERVED, Model, ModelFile, ModelName, ModelVersion, Stage, content_digest
-from services.registry.weights import feature_version, read_blob, read_source
+from services.registry.weights import AgentWeights, feature_version, read_blob, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,14 @@ class Registry:
     def serving(self, name: str, stage: Stage = Stage.PRODUCTION) -> Path:
         """The folder that follows a stage of the model, for `--weights` of running xApps."""
         return self._folder.link(stage, name)
+
+    def agents(self, name: str, version: int) -> list[AgentWeights]:
+        """The weights of a version, read and verified again.
+
+        Raises:
+            NotFound: model or version. WeightsMissing, WeightsCorrupt, WeightsMismatch: they are not what was published.
+        """
+        return list(self._read(name, self.model(name).version(version)))
 
     def publish(
         self, name: str, source: Path, *, metrics: Mapping[str, float] | None = None, parent: int | None = None
@@ -176,9 +184,12 @@ class Registry:
         return Published(before, created=False)
 
     def _check_files(self, name: str, version: ModelVersion) -> None:
+        for _ in self._read(name, version):
+            pass
+
+    def _read(self, name: str, version: ModelVersion) -> Iterator[AgentWeights]:
         called = ModelName.parse(name)
-        for file in version.files:
-            read_blob(called, file, self._folder.blob(file.sha256))
+        return (read_blob(called, file, self._folder.blob(file.sha256)) for file in version.files)
 
     def _damaged_files(self, models: Models) -> Iterator[str]:
         for name, model in models.items():

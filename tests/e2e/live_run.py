@@ -17,9 +17,9 @@ def ricity(*words: object) -> list[str]:
     return [sys.executable, "-m", "services.cli.main", *map(str, words)]
 
 
-def run_ricity(*words: object) -> tuple[int, Any, str]:
+def run_ricity(*words: object, within_s: float = WITHIN_S) -> tuple[int, Any, str]:
     """Exit code, the JSON object on stdout (None for an empty one) and stderr of a command with --json."""
-    done = subprocess.run(ricity(*words, "--json"), capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    done = subprocess.run(ricity(*words, "--json"), capture_output=True, text=True, timeout=within_s, check=False)
     return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 

@@ -12,8 +12,8 @@ from ric_sim.radio.learned.weights import ActorSpec, ActorWeights
 
 SingleArray = npt.NDArray[np.float32]
 
-_LOG_SIGMA_LOW, _LOG_SIGMA_HIGH = -5.0, 2.0
-_NORM_EPSILON = 1e-5
+LOG_SIGMA_LOW, LOG_SIGMA_HIGH = -5.0, 2.0
+NORM_EPSILON = 1e-5
 _WEIGHTS_AGREE = ("n_dus", "observation", "decoding", "observation_dim", "action_dim", "hidden", "activation", "layer_norm")
 
 
@@ -74,8 +74,8 @@ class ActorStack:
         if not np.isfinite(outputs).all():
             raise PolicyFailed(f"actors {', '.join(self.agents)}: outputs overflowed; load other weights")
         mean, raw = np.split(outputs, 2, axis=-1)
-        half = 0.5 * (_LOG_SIGMA_HIGH - _LOG_SIGMA_LOW)
-        return mean, np.exp(_LOG_SIGMA_LOW + half * (np.tanh(raw) + 1))
+        half = 0.5 * (LOG_SIGMA_HIGH - LOG_SIGMA_LOW)
+        return mean, np.exp(LOG_SIGMA_LOW + half * (np.tanh(raw) + 1))
 
     def _forward(self, observation: SingleArray) -> SingleArray:
         x = observation[..., None, :]  # one row per actor, so that a stack is one batched product
@@ -89,7 +89,7 @@ class ActorStack:
     def _activate(self, x: SingleArray) -> SingleArray:
         if self.spec.layer_norm:
             centred = x - x.mean(axis=-1, keepdims=True)
-            x = centred / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + _NORM_EPSILON)
+            x = centred / np.sqrt((centred * centred).mean(axis=-1, keepdims=True) + NORM_EPSILON)
         if self.spec.activation == "tanh":
             return np.tanh(x)
         return np.maximum(x, 0) if self.spec.activation == "relu" else np.concatenate((np.maximum(x, 0), np.maximum(-x, 0)), -1)

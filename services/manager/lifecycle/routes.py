@@ -56,6 +56,11 @@ def _add_xapps(router: APIRouter, service: Lifecycle) -> None:
     async def onboard(document: Annotated[dict[str, Any], Body()]) -> OnboardedDocument:
         return OnboardedDocument(xapps=service.onboard(document), version=document["version"])
 
+    @router.get("/xapps/{name}/versions/{version}")
+    async def get_version(name: XappName, version: str) -> dict[str, Any]:
+        """The descriptor of a version, as it was onboarded."""
+        return dict(service.catalogue.version(name, version).document)
+
     @router.delete("/xapps/{name}", status_code=HTTPStatus.NO_CONTENT)
     async def remove(name: XappName) -> Response:
         service.remove(name)

@@ -163,6 +163,8 @@ async def http(ric, tmp_path):
 
 async def test_the_rest_surface(http):
     assert (await http.post("/v1/xapps", json=descriptor(OLD))).json() == {"xapps": [NAME], "version": OLD}
+    assert (await http.get(f"/v1/xapps/{NAME}/versions/{OLD}")).json() == descriptor(OLD)
+    assert (await http.get(f"/v1/xapps/{NAME}/versions/9.9.9")).status_code == 404
     (xapp,) = (await http.get("/v1/xapps")).json()["xapps"]
     assert (xapp["name"], xapp["descriptor_version"], xapp["desired"]) == (NAME, OLD, None)
     assert xapp["versions"] == [{"version": OLD, "state": "catalogued", "weight": 0, "instances": []}]

@@ -6,6 +6,7 @@ import pytest
 
 from ric_sim.network.policies.learned import Lineage, save_weights, weight_files
 from ric_sim.network.services_catalogue import SERVICES
+from ric_sim.radio.learned import SHIPPED_FOLDER
 from services.cli.main import main
 from tests.untrained import untrained_folder, untrained_weights
 
@@ -78,6 +79,8 @@ def test_tables_are_for_people(ricity, finished_run, capsys):
         (["loop"], "invalid_input", "--candidate"),
         (["loop", "--candidate", "nowhere", "--train"], "invalid_input", "--candidate"),
         (["loop", "--candidate", "nowhere", "--name", "routing-amarl-video"], "invalid_input", "whole teams"),
+        (["loop", "--live", "--candidate", "nowhere"], "invalid_input", "routing-amarl-video"),
+        (["loop", "--candidate", "nowhere", "--name", "slicing-ta-sam"], "invalid_input", "whole teams"),
         (["loop", "--candidate", "nowhere", "--profile", "mars"], "unknown_key", "mars"),
         (["loop", "--candidate", "nowhere", "--alpha", "2"], "out_of_range", "alpha"),
     ],
@@ -111,3 +114,14 @@ def test_the_loop_judges_settles_and_reports(ricity, tmp_path):
     code, told = ricity("loop", "--candidate", shipped, *judged, "--out", tmp_path / "good")
     assert (code, told["verdict"], told["stage"], told["against"]) == (0, "better", "production", "version 2")
     assert ricity("model", "rollback", TEAM)[1]["version"] == 2
+
+
+def test_a_version_is_exported_for_other_runtimes(ricity, tmp_path):
+    ricity("model", "publish", "slicing-ta-sam", SHIPPED_FOLDER)
+    code, told = ricity("model", "export", "slicing-ta-sam", 1, "--onnx", tmp_path / "out")
+    assert (code, told["files"]) == (0, [str(tmp_path / "out" / f"du_{index}.onnx") for index in range(6)])
+    sizes = [path.stat().st_size for path in (tmp_path / "out").iterdir()]
+    assert len(sizes) == 6
+    assert min(sizes) > 4 * 18 * 64
+    assert ricity("model", "export", "slicing-ta-sam", 7, "--onnx", tmp_path / "none")[1]["error"]["code"] == "not_found"
+    assert not (tmp_path / "none").exists()

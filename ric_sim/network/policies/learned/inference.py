@@ -64,3 +64,23 @@ def sparse_graph(city: City) -> SparseGraph:
         own_self=graph.own_self,
         own_edge=graph.own_edge,
     )
+
+
+def propagation(city: City, ru: int) -> tuple[FloatArray, FloatArray]:
+    """A city's graph as seen from one request, in matrices: what other runtimes take beside an observation.
+
+    Args:
+        ru: node number of the request's own O-RU.
+    Returns:
+        float32 [V, V], times features mixes a vertex with its neighbours; float32 [V], times embeddings is their mean.
+    """
+    graph = vertex_graph(city)
+    last, group, access, edge = len(graph.adjacency), graph.own_group[ru], graph.own_access[ru], graph.own_edge[ru]
+    mixing = np.zeros((last + 1, last + 1), dtype=np.float32)
+    mixing[:last, :last] = graph.adjacency
+    mixing[access, last] += edge
+    mixing[access, group] -= edge
+    mixing[last, last], mixing[last, access] = graph.own_self[ru], edge
+    pooling = np.append(graph.size, np.float32(1.0))
+    pooling[group] -= 1.0
+    return mixing, (pooling / graph.size.sum()).astype(np.float32)
