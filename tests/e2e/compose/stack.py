@@ -114,6 +114,23 @@ class Stack:
         return answer["data"]
 
 
+class TlsStack(Stack):
+    """With mutual TLS and tokens; its command line has an operator's token."""
+
+    token = ""
+
+    def __init__(self, **settings):
+        super().__init__(files=("docker-compose.yml", "docker-compose.override.yml"), **settings)
+
+    def ricity(self, *words):
+        line = ("run", "--rm", "-T", "-e", f"RICITY_TOKEN={self.token}", "cli", "ricity", *words, "--json")
+        return json.loads(self.compose(*line))
+
+    def make_token(self, name, role):
+        """A further token of the deployment."""
+        return self.ricity("token", "create", "--name", name, "--role", role, "--file", "/tokens/tokens.json")["token"]
+
+
 def ready_instance(stub, xapp, *, version=None):
     """The id of the one ready instance of an xApp, None while there is none; of a version, if one is named."""
     found = stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=2).xapps

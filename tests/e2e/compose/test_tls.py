@@ -1,6 +1,5 @@
 """The containers with mutual TLS and tokens: all works as before, and nobody without an identity gets in."""
 
-import json
 import ssl
 import urllib.error
 import urllib.request
@@ -9,32 +8,15 @@ import grpc
 import pytest
 
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
-from tests.e2e.compose.stack import Stack, eventually
+from tests.e2e.compose.stack import eventually
 
 DESCRIPTOR = "/usr/local/lib/python3.11/site-packages/xapps/routing/xapp.yaml"
 NEW = "0.2.0"
 
 
-class TlsStack(Stack):
-    """A stack whose command line has a token."""
-
-    token = ""
-
-    def ricity(self, *words):
-        line = ("run", "--rm", "-T", "-e", f"RICITY_TOKEN={self.token}", "cli", "ricity", *words, "--json")
-        return json.loads(self.compose(*line))
-
-
 @pytest.fixture(scope="module")
-def stack(image):
-    stack = TlsStack(files=("docker-compose.yml", "docker-compose.override.yml"), PROFILE="paper", SPEED="300")
-    try:
-        stack.up()
-        made = stack.ricity("token", "create", "--name", "tester", "--role", "operator", "--file", "/tokens/tokens.json")
-        stack.token = made["token"]
-        yield stack
-    finally:
-        stack.down()
+def stack(secured):
+    return secured
 
 
 def status(stack, part, port, *, token="", scheme="https"):

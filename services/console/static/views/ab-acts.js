@@ -5,7 +5,7 @@ import { ask } from "../dialog.js";
 import { h } from "../dom.js";
 import { section } from "../state.js";
 import { labelled } from "./schema-form.js";
-import { choice, managed, servingVersion, standBy, versionsBut } from "./xapp-acts.js";
+import { choice, managed, offer, servingVersion, standBy, versionsBut } from "./xapp-acts.js";
 
 /** By the names that buttons carry; each takes the button's data. */
 export const abActs = { startTest, stopTest };
@@ -19,12 +19,12 @@ function startTest() {
   const xapp = choice(comparable());
   const [baseline, candidate] = [h("select"), h("select")];
   const percent = h("input", { type: "number", min: 0.1, max: 90, step: "any", required: true, value: 5 });
-  const least = h("input", { type: "number", min: 0, step: 1, required: true, value: 2000 });
+  const least = h("input", { type: "number", min: 0, step: 1, required: true, value: 1000 });
   const fill = () => {
     const wanted = managed(xapp.value);
     const serving = servingVersion(wanted);
-    baseline.replaceChildren(...choice(versionsBut(wanted, ""), serving).children);
-    candidate.replaceChildren(...choice(versionsBut(wanted, serving)).children);
+    offer(baseline, versionsBut(wanted, ""), serving);
+    offer(candidate, versionsBut(wanted, serving));
   };
   xapp.addEventListener("change", fill);
   fill();

@@ -38,7 +38,14 @@ export function versionsBut(wanted, without) {
 }
 
 export function choice(values, chosen) {
-  return h("select", {}, values.map((each) => h("option", { value: each, selected: each === chosen }, each)));
+  return offer(h("select"), values, chosen);
+}
+
+/** Gives a select other values; the first one is chosen if none is named. */
+export function offer(select, values, chosen = values[0]) {
+  select.replaceChildren(...values.map((each) => h("option", { value: each }, each)));
+  select.value = chosen ?? "";
+  return select;
 }
 
 /** Starts instances of a version beside the one that serves, and waits until one is ready. */
