@@ -59,7 +59,7 @@ def onboard(watched: Watched, version: str) -> None:
     watched.show("xapps")
     watched.press("xapps", "Onboard a version…")
     watched.page.get_by_label("From").select_option("paste")
-    watched.page.get_by_label("Descriptor", exact=False).last.fill(DESCRIPTOR.format(version=version))
+    watched.page.locator("#field-onboard-text").fill(DESCRIPTOR.format(version=version))
     watched.confirm("Onboard", f"{version} of {NAME}: onboarded")
 
 
@@ -139,9 +139,9 @@ def test_an_xapp_is_onboarded_from_fields_deployed_stopped_and_forgotten(watched
     page = watched.page
     watched.show("xapps")
     watched.press("xapps", "Onboard a version…")
-    page.get_by_label("Version", exact=False).first.fill("0.5.0")
-    page.get_by_label("Services", exact=True).fill("iot")
-    page.get_by_label("Settings").fill("RICITY_POLICY=shortest")
+    page.locator("#field-onboard-version").fill("0.5.0")
+    page.locator("#field-onboard-services").fill("iot")
+    page.locator("#field-onboard-env").fill("RICITY_POLICY=shortest")
     watched.confirm("Onboard", "0.5.0 of routing-iot: onboarded")
     watched.press("xapps", "Deploy… routing-iot")
     watched.confirm("Deploy", "1 instance is ready")
@@ -158,13 +158,13 @@ def test_what_the_manager_refuses_is_said_in_the_dialog_and_can_be_mended(watche
     page = watched.page
     watched.show("xapps")
     watched.press("xapps", "Onboard a version…")
-    page.get_by_label("Version", exact=False).first.fill("newest")
-    page.get_by_label("Services", exact=True).fill("gaming")
+    page.locator("#field-onboard-version").fill("newest")
+    page.locator("#field-onboard-services").fill("gaming")
     dialog = page.locator("dialog")
     dialog.get_by_role("button", name="Onboard").click()
     expect(dialog.get_by_role("alert")).to_contain_text("malformed file, 400")
     expect(dialog.get_by_role("alert")).to_contain_text("version: 'newest' does not match")
-    page.get_by_label("Version", exact=False).first.fill("0.6.0")
+    page.locator("#field-onboard-version").fill("0.6.0")
     watched.confirm("Onboard", "0.6.0 of routing-gaming: onboarded")
     assert "400" in watched.faults.pop()
 

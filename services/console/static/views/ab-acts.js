@@ -3,7 +3,7 @@
 import { act, path } from "../acts.js";
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
-import { section } from "../state.js";
+import { section, until } from "../state.js";
 import { labelled } from "./schema-form.js";
 import { choice, managed, offer, servingVersion, standBy, versionsBut } from "./xapp-acts.js";
 
@@ -44,6 +44,7 @@ function startTest() {
       const test = { xapp: xapp.value, baseline: baseline.value, candidate: candidate.value, candidate_percent: Number(percent.value), min_requests: Number(least.value) };
       if (test.baseline !== test.candidate && !isAttached(test.xapp, test.candidate)) await standBy(test.xapp, test.candidate, tell, signal);
       const { document } = await act("POST", "ab", test);
+      await until(() => section("ab").tests?.some((each) => each.id === document.id), signal);
       return `Test ${document.id} runs: ${document.candidate} takes ${document.candidate_percent} % of ${document.xapp}.`;
     },
   });
@@ -59,8 +60,9 @@ function stopTest({ test, xapp, baseline }) {
     lead: `It ends without a verdict, and ${baseline} takes all requests again. Its evidence stays.`,
     submit: "Stop the test",
     danger: true,
-    perform: async () => {
+    perform: async (tell, signal) => {
       const { document } = await act("POST", path("ab", test, "stop"));
+      await until(() => section("ab").tests?.every((each) => each.id !== test || each.state !== "running"), signal);
       return `Test ${document.id}: ${document.state.replaceAll("_", " ")}${document.reason ? `, ${document.reason}` : ""}.`;
     },
   });
