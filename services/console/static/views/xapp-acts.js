@@ -177,7 +177,7 @@ function stop({ xapp }) {
   const { desired } = managed(xapp);
   ask({
     title: `Stop ${xapp}?`,
-    lead: `Its ${count(desired.replicas, "instance of", "instances of")} ${desired.version} answer what they hold and stop. Requests then wait for another one for the grace time, and get the nodes' default action after it.`,
+    lead: `All instances, ${number(desired.replicas)} of ${desired.version}, answer what they hold and stop. Requests then wait for another one for the grace time, and get the nodes' default action after it.`,
     submit: "Stop",
     danger: true,
     perform: async (tell, signal) => {
