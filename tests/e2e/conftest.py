@@ -1,9 +1,11 @@
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from ric_sim.network.city_file import save_city
 from ric_sim.network.flow_file import save_flows
@@ -46,3 +48,24 @@ def busy_hour(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Sce
     save_city(scenario.city, folder / "city.json")
     save_flows(scenario.day, scenario.city, folder / "flows.csv")
     return folder / "city.json", folder / "flows.csv", scenario
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """`RICITY_TEST_CHROMIUM` names another browser than Debian's."""
+    with sync_playwright() as driver:
+        path = os.environ.get("RICITY_TEST_CHROMIUM", "/usr/bin/chromium")
+        if not Path(path).exists() and os.environ.get("RICITY_TEST_REQUIRE_ENGINE") != "1":
+            pytest.skip(f"no browser at {path}: install Debian's chromium, or name one with RICITY_TEST_CHROMIUM")
+        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Folder of the screenshots: `RICITY_TEST_PICTURES`, or a temporary one."""
+    given = os.environ.get("RICITY_TEST_PICTURES")
+    folder = Path(given) if given else tmp_path_factory.mktemp("pictures")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,4 +1,5 @@
-"""A whole small system as processes for the console's tests: store, RIC, nodes, xApps, radio, dApps, critic, manager, console."""
+"""A whole small system as processes for the console's tests: store, RIC, nodes, xApps, radio, dApps, critic, manager, registry,
+console."""
 
 import contextlib
 import json
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ric_sim.store.embedded import EmbeddedServer
+from services.registry.registry import Registry
+from tests.untrained import untrained_folder
 
 WITHIN_S = 240.0
 STOPS_WITHIN_S = 90.0
@@ -21,6 +24,7 @@ SERVICES = ("ar", "gaming", "industry", "iot", "video", "voip")
 MANAGED = "voip"
 """Its xApp is run by the manager, the others from here."""
 
+MODEL = f"routing-amarl-{MANAGED}"
 OLD, NEW = "1.0.0", "2.0.0"
 N_DUS = 3
 LEARNING = """
@@ -59,8 +63,8 @@ def descriptor(name: str, version: str) -> dict[str, Any]:
 class System:
     """Processes by name, in a folder laid out as a run's: `ready/<name>.json` and `<name>.log`."""
 
-    def __init__(self, folder: Path, services: tuple[str, ...] = SERVICES) -> None:
-        self.folder, self.services = folder, services
+    def __init__(self, folder: Path, services: tuple[str, ...] = SERVICES, *, slicing: bool = True) -> None:
+        self.folder, self.services, self.slicing = folder, services, slicing
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._specs: dict[str, tuple[str, dict[str, object]]] = {}
         self._store = EmbeddedServer()
@@ -90,12 +94,23 @@ class System:
         ric = f"127.0.0.1:{self.facts('ric')['grpc_port']}"
         folders = {"xapp_folder": self.folder / "xapps", "ab_folder": self.folder / "ab"}
         self.start("manager", "services.manager.main", ric=ric, http_port=0, **folders)
+        self._start_registry()
         self.start("console", "services.console.main", run_folder=self.folder, http_port=0, manager="http://127.0.0.1:9")
-        self.start("radio", "services.radio.main", grpc_port=0, dus=N_DUS, ues=60, frames_per_s=20, deadline_ms=1000)
         for service in self.services:
             if service == MANAGED:
                 continue
             self.start(f"routing-{service}", "xapps.routing.main", ric=ric, service=service, policy="cspf")
+        if self.slicing:
+            self._start_slicing()
+        self.start(
+            "nodes", "services.nodes.main", ric=ric, wait_for_services=self.services == SERVICES, speed=60, max_flows=40_000
+        )
+        for name in self._specs:
+            self.facts(name)
+        self._manage_one()
+
+    def _start_slicing(self) -> None:
+        self.start("radio", "services.radio.main", grpc_port=0, dus=N_DUS, ues=60, frames_per_s=20, deadline_ms=1000)
         (self.folder / "quick.yaml").write_text(LEARNING)
         learning = {"config": self.folder / "quick.yaml", "push_every": 4, "trial_decisions": 0, "rehearsal_steps": 20}
         self.start("critic", "xapps.critic.main", grpc_port=0, **learning)
@@ -104,10 +119,14 @@ class System:
         for du in range(N_DUS):
             links = {"radio": radio, "critic": critic, "batch_transitions": 4}
             self.start(f"slicing-du-{du}", "xapps.slicing.main", du=du, **links)
-        self.start("nodes", "services.nodes.main", ric=ric, wait_for_services=True, speed=60, max_flows=40_000)
-        for name in self._specs:
-            self.facts(name)
-        self._manage_one()
+
+    def _start_registry(self) -> None:
+        """With two versions of a model."""
+        registry = Registry(self.folder / "registry")
+        for seed in range(2):
+            weights = untrained_folder(self.folder / f"weights-{seed}", [MANAGED], seed=seed)
+            registry.publish(MODEL, weights, metrics={"gos_validation": 0.97 + seed / 100})
+        self.start("registry", "services.registry.main", registry=registry.root, rest_port=0)
 
     def _manage_one(self) -> None:
         """The manager deploys an xApp, upgrades it and compares the two versions."""
@@ -182,7 +201,11 @@ class System:
     @property
     def page(self) -> str:
         """URL of the console."""
-        return f"http://127.0.0.1:{self.facts('console')['http_port']}/"
+        return self.page_of("console")
+
+    def page_of(self, console: str) -> str:
+        """URL of one of several consoles."""
+        return f"http://127.0.0.1:{self.facts(console)['http_port']}/"
 
     def cpu_s(self, name: str) -> float:
         """CPU seconds a process has used."""

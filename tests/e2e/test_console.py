@@ -1,24 +1,21 @@
 """The console in a real browser, on a real system: every view, keyboard, themes, parts that go away and come back."""
 
 import json
-import os
 import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
+from tests.e2e.console_page import PATIENCE_MS, TEXTS, VIEWS, Watched, contrast
 from tests.e2e.console_system import MANAGED, NEW, OLD, SERVICES, System
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-VIEWS = ("city", "services", "slicing", "xapps", "rollouts", "policies", "conflicts", "health")
-PATIENCE_MS = 90_000
 EARLY_PAINT_MS = 1_000
 POLICY = {"scope": {"serviceIdList": ["video"]}, "tspResources": [{"preference": "AVOID", "nodeIdList": ["du-9"]}]}
 
@@ -27,58 +24,6 @@ POLICY = {"scope": {"serviceIdList": ["video"]}, "tspResources": [{"preference":
 def system(tmp_path_factory) -> Iterator[System]:
     with System(tmp_path_factory.mktemp("console") / "system") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """`RICITY_TEST_CHROMIUM` names another browser than Debian's."""
-    with sync_playwright() as driver:
-        path = os.environ.get("RICITY_TEST_CHROMIUM", "/usr/bin/chromium")
-        if not Path(path).exists() and os.environ.get("RICITY_TEST_REQUIRE_ENGINE") != "1":
-            pytest.skip(f"no browser at {path}: install Debian's chromium, or name one with RICITY_TEST_CHROMIUM")
-        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory) -> Path:
-    """Folder of the screenshots: `RICITY_TEST_PICTURES`, or a temporary one."""
-    given = os.environ.get("RICITY_TEST_PICTURES")
-    folder = Path(given) if given else tmp_path_factory.mktemp("pictures")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-class Watched:
-    """A page, and everything that went wrong in it or was asked of another server."""
-
-    def __init__(self, browser: Browser, url: str, **context: Any) -> None:
-        self.faults: list[str] = []
-        self.page = browser.new_context(viewport={"width": 1440, "height": 900}, **context).new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
-        self.page.on("console", self._said)
-        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        self.page.on("request", lambda request: None if request.url.startswith(url) else self.faults.append(request.url))
-        self.page.goto(url)
-
-    def _said(self, message: ConsoleMessage) -> None:
-        # The machine's network interfaces come and go with containers; the page loads such a file again.
-        if message.type in ("error", "warning") and "ERR_NETWORK_CHANGED" not in message.text:
-            self.faults.append(f"{message.type}: {message.text}")
-
-    def ready(self) -> "Watched":
-        """Once it shows that every part is connected."""
-        try:
-            expect(self.page.locator("#chips .chip.good")).to_have_count(5, timeout=PATIENCE_MS)
-        except AssertionError as error:
-            chips = self.page.locator("#chips").inner_text()
-            raise AssertionError(f"connected: {chips!r}; faults: {self.faults}") from error
-        return self
-
-    def show(self, view: str) -> None:
-        self.page.locator(f"#tab-{view}").click()
-        expect(self.page.locator(f"#view-{view}")).to_be_visible()
 
 
 @pytest.fixture
@@ -172,11 +117,13 @@ def test_a_policy_is_made_enforced_and_deleted_with_the_keyboard_alone(watched: 
     expect(row.locator(".state")).to_have_text("enforced")
     row.locator("summary").press("Enter")
     assert json.loads(row.locator("pre").inner_text()) == POLICY
-    delete = row.get_by_role("button")
-    delete.focus()
+    row.get_by_role("button").focus()
     page.keyboard.press("Enter")
-    expect(delete).to_have_text("Really?")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.press("Enter")
+    expect(page.get_by_role("status").filter(has_text="Deleted policy from-the-page.")).to_be_visible()
+    page.keyboard.press("Escape")
     expect(row).to_have_count(0)
 
 
@@ -244,7 +191,7 @@ def test_both_themes_are_readable_and_kept(browser: Browser, system: System, pic
         expect(page.locator(f"#view-{view} h1")).to_be_visible()
         expect(page.locator(f"#view-{view} .absent")).to_have_count(0)
         assert page.locator(f"#view-{view}").inner_text().count("\n") > 8
-        for selector in ("h1", ".panel h2", ".quiet", "small", "th", ".state"):
+        for selector in TEXTS:
             for found in page.locator(f"#view-{view} {selector}").all()[:3]:
                 assert contrast(found) >= 4.5, (view, selector, found.inner_text())
         page.screenshot(path=pictures / f"{view}-{scheme}.png", full_page=True)
@@ -257,27 +204,6 @@ def test_both_themes_are_readable_and_kept(browser: Browser, system: System, pic
     assert page.evaluate(background) == after
     page.context.close()
     assert watched.faults == []
-
-
-def contrast(found: Any) -> float:
-    """WCAG contrast of an element's text with the first opaque background behind it; 21 for what is not shown."""
-    return found.evaluate(
-        """element => {
-          const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-          const rgb = colour => {
-            canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
-            return [...canvas.getImageData(0, 0, 1, 1).data];
-          };
-          const linear = value => value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4;
-          const luminance = ([r, g, b]) => .2126 * linear(r / 255) + .7152 * linear(g / 255) + .0722 * linear(b / 255);
-          if (!element.checkVisibility()) return 21;
-          let behind = element;
-          while (behind.parentElement && rgb(getComputedStyle(behind).backgroundColor)[3] < 255) behind = behind.parentElement;
-          const colours = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor];
-          const pair = colours.map(each => luminance(rgb(each)));
-          return (Math.max(...pair) + .05) / (Math.min(...pair) + .05);
-        }"""
-    )
 
 
 def test_a_narrow_window_scrolls_in_one_direction_only(browser: Browser, system: System):

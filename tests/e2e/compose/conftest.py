@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.compose.stack import command
+from tests.e2e.compose.stack import TlsStack, command
 
 HERE = Path(__file__).parent
 REQUIRED = "RICITY_TEST_REQUIRE_ENGINE"
@@ -31,6 +31,8 @@ def pytest_collection_modifyitems(config, items):
     ours = [item for item in items if HERE in item.path.parents]
     if not ours:
         return
+    # Those that share one deployment come last, so that no other runs beside it.
+    items.sort(key=lambda item: "secured" in getattr(item, "fixturenames", ()))
     config.stash[_REASON] = reason = _missing()
     for item in ours:
         item.add_marker(pytest.mark.compose)
@@ -57,6 +59,18 @@ def image(pytestconfig):
     command("make", "wheelhouse", timeout_s=TEST_TIMEOUT_S)
     command("docker", "compose", "build", timeout_s=TEST_TIMEOUT_S)
     return "ricity:dev"
+
+
+@pytest.fixture(scope="session")
+def secured(image):
+    """The deployment as `docker compose up` makes it, with mutual TLS and tokens, while it plays a day of twelve minutes."""
+    stack = TlsStack(PROFILE="paper", SPEED="120")
+    try:
+        stack.up()
+        stack.token = stack.make_token("tester", "operator")
+        yield stack
+    finally:
+        stack.down()
 
 
 @pytest.fixture(scope="session")

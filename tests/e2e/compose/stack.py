@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import threading
 import time
@@ -112,6 +113,34 @@ class Stack:
         answer = self.get("prometheus", 9090, f"/api/v1/{path}?{urllib.parse.urlencode(parameters)}")
         assert answer["status"] == "success", answer
         return answer["data"]
+
+
+class TlsStack(Stack):
+    """With mutual TLS and tokens; its command line has an operator's token."""
+
+    token = ""
+
+    def __init__(self, **settings):
+        super().__init__(files=("docker-compose.yml", "docker-compose.override.yml"), **settings)
+
+    def ricity(self, *words):
+        line = ("run", "--rm", "-T", "-e", f"RICITY_TOKEN={self.token}", "cli", "ricity", *words, "--json")
+        return json.loads(self.compose(*line))
+
+    def make_token(self, name, role):
+        """A further token of the deployment."""
+        return self.ricity("token", "create", "--name", name, "--role", role, "--file", "/tokens/tokens.json")["token"]
+
+    def running(self):
+        """`docker inspect` of what stays up, by service."""
+        return {name: row for name, row in self.containers().items() if name != "certs"}
+
+    def take_identity(self, folder):
+        """A context with the command line's certificate, as `make login` copies it."""
+        self.compose("cp", "certs:/certs/cli", str(folder / "cli"))
+        context = ssl.create_default_context(cafile=str(folder / "cli" / "ca.crt"))
+        context.load_cert_chain(folder / "cli" / "tls.crt", folder / "cli" / "tls.key")
+        return context
 
 
 def ready_instance(stub, xapp, *, version=None):

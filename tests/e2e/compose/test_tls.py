@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
-from tests.e2e.compose.stack import Stack, command, eventually
+from tests.e2e.compose.stack import command, eventually
 from tests.e2e.compose.stranger import answers, listening_ports
 
 DESCRIPTOR = "/usr/local/lib/python3.11/site-packages/xapps/routing/xapp.yaml"
@@ -33,37 +33,9 @@ print(json.dumps(found))
 """
 
 
-class TlsStack(Stack):
-    """A stack whose command line has a token."""
-
-    token = ""
-
-    def ricity(self, *words):
-        line = ("run", "--rm", "-T", "-e", f"RICITY_TOKEN={self.token}", "cli", "ricity", *words, "--json")
-        return json.loads(self.compose(*line))
-
-    def running(self):
-        """`docker inspect` of what stays up, by service."""
-        return {name: row for name, row in self.containers().items() if name != "certs"}
-
-    def take_identity(self, folder):
-        """A context with the command line's certificate, as `make login` copies it."""
-        self.compose("cp", "certs:/certs/cli", str(folder / "cli"))
-        context = ssl.create_default_context(cafile=str(folder / "cli" / "ca.crt"))
-        context.load_cert_chain(folder / "cli" / "tls.crt", folder / "cli" / "tls.key")
-        return context
-
-
 @pytest.fixture(scope="module")
-def stack(image):
-    stack = TlsStack(files=("docker-compose.yml", "docker-compose.override.yml"), PROFILE="paper", SPEED="300")
-    try:
-        stack.up()
-        made = stack.ricity("token", "create", "--name", "tester", "--role", "operator", "--file", "/tokens/tokens.json")
-        stack.token = made["token"]
-        yield stack
-    finally:
-        stack.down()
+def stack(secured):
+    return secured
 
 
 def status(stack, part, port, *, token="", scheme="https", path="/openapi.json"):

@@ -3,9 +3,9 @@
 import { act, path } from "../acts.js";
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
-import { section } from "../state.js";
+import { section, until } from "../state.js";
 import { labelled } from "./schema-form.js";
-import { choice, managed, servingVersion, standBy, versionsBut } from "./xapp-acts.js";
+import { choice, managed, offer, servingVersion, standBy, versionsBut } from "./xapp-acts.js";
 
 /** By the names that buttons carry; each takes the button's data. */
 export const abActs = { startTest, stopTest };
@@ -19,12 +19,12 @@ function startTest() {
   const xapp = choice(comparable());
   const [baseline, candidate] = [h("select"), h("select")];
   const percent = h("input", { type: "number", min: 0.1, max: 90, step: "any", required: true, value: 5 });
-  const least = h("input", { type: "number", min: 0, step: 1, required: true, value: 2000 });
+  const least = h("input", { type: "number", min: 0, step: 1, required: true, value: 1000 });
   const fill = () => {
     const wanted = managed(xapp.value);
     const serving = servingVersion(wanted);
-    baseline.replaceChildren(...choice(versionsBut(wanted, ""), serving).children);
-    candidate.replaceChildren(...choice(versionsBut(wanted, serving)).children);
+    offer(baseline, versionsBut(wanted, ""), serving);
+    offer(candidate, versionsBut(wanted, serving));
   };
   xapp.addEventListener("change", fill);
   fill();
@@ -44,6 +44,7 @@ function startTest() {
       const test = { xapp: xapp.value, baseline: baseline.value, candidate: candidate.value, candidate_percent: Number(percent.value), min_requests: Number(least.value) };
       if (test.baseline !== test.candidate && !isAttached(test.xapp, test.candidate)) await standBy(test.xapp, test.candidate, tell, signal);
       const { document } = await act("POST", "ab", test);
+      await until(() => section("ab").tests?.some((each) => each.id === document.id), signal);
       return `Test ${document.id} runs: ${document.candidate} takes ${document.candidate_percent} % of ${document.xapp}.`;
     },
   });
@@ -59,8 +60,9 @@ function stopTest({ test, xapp, baseline }) {
     lead: `It ends without a verdict, and ${baseline} takes all requests again. Its evidence stays.`,
     submit: "Stop the test",
     danger: true,
-    perform: async () => {
+    perform: async (tell, signal) => {
       const { document } = await act("POST", path("ab", test, "stop"));
+      await until(() => section("ab").tests?.every((each) => each.id !== test || each.state !== "running"), signal);
       return `Test ${document.id}: ${document.state.replaceAll("_", " ")}${document.reason ? `, ${document.reason}` : ""}.`;
     },
   });

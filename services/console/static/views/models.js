@@ -4,7 +4,7 @@ import { act, path } from "../acts.js";
 import { ask } from "../dialog.js";
 import { h, render } from "../dom.js";
 import { number, text } from "../format.js";
-import { section } from "../state.js";
+import { section, until } from "../state.js";
 import { actButton, badge, count, heading, lookOnly, notConnected, notOffered, NUM, panel, row, table, wireActs } from "./common.js";
 
 export const uses = ["models"];
@@ -76,8 +76,9 @@ function move({ model, version, stage }) {
     lead: WHAT_HAPPENS[stage],
     submit: label,
     danger: stage === "retired",
-    perform: async () => {
+    perform: async (tell, signal) => {
       const { document } = await act("POST", path("models", model, "versions", version, "stage"), { stage });
+      await until(() => isShown(model, document), signal);
       return `${model} v${document.version} is in ${document.stage}.`;
     },
   });
@@ -89,9 +90,16 @@ function bringBack({ model, present }) {
     lead: `Version ${present} retires; the one before it is in production again, and running xApps take its weights within a second.`,
     submit: "Roll back",
     danger: true,
-    perform: async () => {
+    perform: async (tell, signal) => {
       const { document } = await act("POST", path("models", model, "rollback"));
+      await until(() => isShown(model, document), signal);
       return `${model} v${document.version} is in ${document.stage} again.`;
     },
   });
+}
+
+/** Whether the page has heard of a change. */
+function isShown(model, { version, stage }) {
+  const found = section("models").models?.find((each) => each.name === model);
+  return found?.versions.some((each) => each.version === version && each.stage === stage);
 }

@@ -3,8 +3,9 @@
 import { act } from "../acts.js";
 import { ask } from "../dialog.js";
 import { h } from "../dom.js";
+import { until } from "../state.js";
 import { labelled } from "./schema-form.js";
-import { settingLines, wrongLine } from "./xapp-acts.js";
+import { managed, settingLines, wrongLine } from "./xapp-acts.js";
 
 const EXAMPLE = `xapp_name: routing-{service}
 version: 0.2.0
@@ -31,8 +32,9 @@ export function onboard() {
     lead: "It enters the catalogue; nothing starts.",
     content: [labelled("From", { path: "onboard-way" }, ways), fields.element, pasted.element],
     submit: "Onboard",
-    perform: async () => {
+    perform: async (tell, signal) => {
       const { document } = await (ways.value === "fields" ? act("POST", "xapps", fields.document()) : act("POST", "xapps", pasted.text(), "application/yaml"));
+      await until(() => document.xapps.every((name) => managed(name)?.versions.some((each) => each.version === document.version)), signal);
       return `${document.version} of ${document.xapps.join(", ")}: onboarded.`;
     },
   });

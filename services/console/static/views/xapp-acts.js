@@ -38,7 +38,14 @@ export function versionsBut(wanted, without) {
 }
 
 export function choice(values, chosen) {
-  return h("select", {}, values.map((each) => h("option", { value: each, selected: each === chosen }, each)));
+  return offer(h("select"), values, chosen);
+}
+
+/** Gives a select other values; the first one is chosen if none is named. */
+export function offer(select, values, chosen = values[0]) {
+  select.replaceChildren(...values.map((each) => h("option", { value: each }, each)));
+  select.value = chosen ?? "";
+  return select;
 }
 
 /** Starts instances of a version beside the one that serves, and waits until one is ready. */
@@ -170,7 +177,7 @@ function stop({ xapp }) {
   const { desired } = managed(xapp);
   ask({
     title: `Stop ${xapp}?`,
-    lead: `Its ${count(desired.replicas, "instance of", "instances of")} ${desired.version} answer what they hold and stop. Requests then wait for another one for the grace time, and get the nodes' default action after it.`,
+    lead: `All instances, ${number(desired.replicas)} of ${desired.version}, answer what they hold and stop. Requests then wait for another one for the grace time, and get the nodes' default action after it.`,
     submit: "Stop",
     danger: true,
     perform: async (tell, signal) => {
