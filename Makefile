@@ -55,9 +55,9 @@ test-e2e: $(READY)  ## whole deployments as local processes: the day, kill -9, r
 test-compose: $(READY)  ## whole deployments as containers
 	$(PYTEST) tests/e2e/compose
 
-test-kubernetes: $(READY)  ## the manager at Kubernetes' own programs; made once in build/ (as root, ten minutes); NODE=1: the city in a cluster, too
-	@test -x $(KUBERNETES)/kubelet || tests/e2e/kubernetes/build.sh $(KUBERNETES)
-	RICITY_TEST_KUBERNETES_BIN=$(KUBERNETES) $(PYTEST) tests/e2e/kubernetes/test_driver.py $(if $(NODE),tests/e2e/kubernetes/test_city.py)
+test-kubernetes: $(READY)  ## the manager at Kubernetes' own programs; made once in build/ (as root, ten minutes)
+	@test -x $(KUBERNETES)/kube-controller-manager || tests/e2e/kubernetes/build.sh $(KUBERNETES)
+	RICITY_TEST_KUBERNETES_BIN=$(KUBERNETES) $(PYTEST) tests/e2e/kubernetes
 
 check: $(READY)  ## format, lint, types, import contracts, protocol files, drift of generated files
 	$(BIN)/ruff format --check .

@@ -1,20 +1,14 @@
-"""A cluster of Kubernetes' own programs on this machine: API server and controllers, and on demand a node that runs pods.
-
-The node runs containers with this machine's Docker engine. There is no kube-proxy: names of services lead to their pods by
-DNS, and the API server listens at the address that pods are told.
-"""
+"""A cluster of Kubernetes' own programs on this machine: store, API server and controllers, but no node that would run pods."""
 
 import hashlib
-import ipaddress
 import json
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +16,8 @@ import httpx
 import yaml
 
 ADMIN_TOKEN = "admin-of-the-test-cluster"
-SERVICES = ipaddress.ip_network("10.77.0.0/24")
-API_ADDRESS = str(SERVICES[1])  # the service `kubernetes`
-DOMAIN = "cluster.local"
 WITHIN_S = 60.0
 _OPENSSL = ("openssl", "genrsa", "-out", "accounts.key", "2048")
-_PLURALS = {"NetworkPolicy": "networkpolicies"}
 
 
 def free_port() -> int:
@@ -48,12 +38,11 @@ def eventually(condition: Callable[[], Any], *, within_s: float = WITHIN_S, what
 class Cluster:
     """etcd, kube-apiserver and kube-controller-manager; ended, with all that they have started, by `close`."""
 
-    def __init__(self, folder: Path, programs: Path, *, address: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, folder: Path, programs: Path) -> None:
         self.folder = folder
         self.programs = programs
-        self.port = port or free_port()
-        self.address = address
-        self.url = f"https://{address}:{self.port}"
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
         self.certificate = folder / "certs" / "apiserver.crt"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         try:
@@ -96,7 +85,7 @@ class Cluster:
         return answer.json()
 
     def create(self, thing: dict[str, Any]) -> dict[str, Any]:
-        version, plural = thing["apiVersion"], _PLURALS.get(thing["kind"], f"{thing['kind'].lower()}s")
+        version, plural = thing["apiVersion"], f"{thing['kind'].lower()}s"
         group = f"/api/{version}" if version == "v1" else f"/apis/{version}"
         namespace = thing["metadata"].get("namespace")
         return self.call("POST", f"{group}/namespaces/{namespace}/{plural}" if namespace else f"{group}/{plural}", thing)
@@ -109,7 +98,7 @@ class Cluster:
         self.run(
             "kube-apiserver",
             f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
-            f"--bind-address={self.address}",
+            "--bind-address=127.0.0.1",
             f"--secure-port={self.port}",
             f"--cert-dir={self.folder / 'certs'}",
             f"--token-auth-file={self.folder / 'tokens.csv'}",
@@ -117,7 +106,7 @@ class Cluster:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self.folder / 'accounts.key'}",
             f"--service-account-signing-key-file={self.folder / 'accounts.key'}",
-            f"--service-cluster-ip-range={SERVICES}",
+            "--service-cluster-ip-range=10.77.0.0/24",
         )
         eventually(self.certificate.exists, what="the API server's certificate")
         self.http = httpx.Client(base_url=self.url, verify=ssl.create_default_context(cafile=str(self.certificate)), timeout=30)
@@ -164,95 +153,3 @@ class Cluster:
         assert found, f"no {name} in {self.programs} or on the path: tests/e2e/kubernetes/build.sh makes what is needed"
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen((found, *options), cwd=self.folder, stdout=log, stderr=log)
-
-
-class Node:
-    """This machine as the cluster's only node; needs root, cgroups v1 and a Docker engine whose bridge is docker0."""
-
-    def __init__(self, cluster: Cluster, *, pause_image: str) -> None:
-        self._cluster = cluster
-        self._folder = cluster.folder
-        self._names: dict[str, str] = {}
-        bridge = json.loads(subprocess.check_output(("ip", "-json", "addr", "show", "docker0"), timeout=10))
-        self.gateway = next(each["local"] for each in bridge[0]["addr_info"] if each["family"] == "inet")
-        config = cluster.kubeconfig()
-        cluster.run("kube-scheduler", f"--kubeconfig={config}", "--leader-elect=false", "--port=0", "--secure-port=0")
-        self._hosts = self._folder / "hosts"
-        self._hosts.mkdir()
-        cluster.run(
-            "dnsmasq",
-            "--keep-in-foreground",
-            "--no-resolv",
-            "--no-hosts",
-            "--conf-file=/dev/null",
-            f"--hostsdir={self._hosts}",
-            f"--listen-address={self.gateway}",
-            "--bind-interfaces",
-            "--local-ttl=0",
-            f"--pid-file={self._folder / 'dnsmasq.pid'}",
-        )
-        cluster.run(
-            "kubelet",
-            f"--kubeconfig={config}",
-            f"--root-dir={self._folder / 'kubelet'}",
-            f"--cert-dir={self._folder / 'kubelet-certs'}",
-            "--container-runtime=docker",
-            "--cgroup-driver=cgroupfs",
-            "--cgroups-per-qos=false",
-            "--enforce-node-allocatable=",
-            f"--pod-infra-container-image={pause_image}",
-            "--hostname-override=node",
-            f"--node-ip={self.gateway}",
-            "--address=127.0.0.1",
-            f"--port={free_port()}",
-            "--read-only-port=0",
-            "--healthz-port=0",
-            "--fail-swap-on=false",
-            "--make-iptables-util-chains=false",
-            "--hairpin-mode=none",
-            f"--cluster-dns={self.gateway}",
-            f"--cluster-domain={DOMAIN}",
-            "--eviction-hard=memory.available<1Mi",
-            "--image-gc-high-threshold=100",  # the engine's images are not the node's to remove
-            "--image-gc-low-threshold=99",
-        )
-        eventually(self._is_ready, what=f"the node, see {self._folder / 'kubelet.log'}")
-
-    def _is_ready(self) -> bool:
-        nodes = self._cluster.listed("/api/v1/nodes")
-        conditions = nodes[0]["status"].get("conditions", ()) if nodes else ()
-        return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
-
-    def keep_names(self, namespace: str, ended: threading.Event) -> None:
-        """Until told to end: names of services lead to the pods that they have now."""
-        while not ended.wait(0.3):
-            self._name_services(namespace)
-
-    def _name_services(self, namespace: str) -> None:
-        lines = [
-            f"{address} {each['metadata']['name']}.{namespace}.svc.{DOMAIN}"
-            for each in self._cluster.listed(f"/api/v1/namespaces/{namespace}/endpoints")
-            for address in _addresses(each.get("subsets") or ())
-        ]
-        text = "\n".join(sorted(lines)) + "\n"
-        path = self._hosts / namespace
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            self._reload()
-
-    def _reload(self) -> None:
-        self._cluster.processes["dnsmasq"].send_signal(signal.SIGHUP)
-
-
-def _addresses(subsets: Iterable[dict[str, Any]]) -> list[str]:
-    """Pods that are not ready, too: parts wait for each other by asking."""
-    return [each["ip"] for subset in subsets for key in ("addresses", "notReadyAddresses") for each in subset.get(key, ())]
-
-
-def reach_api_server_from_pods() -> None:
-    """Gives this machine the address of the service `kubernetes`; idempotent."""
-    subprocess.run(("ip", "addr", "replace", f"{API_ADDRESS}/32", "dev", "lo"), check=True, timeout=10)
-
-
-def forget_api_address() -> None:
-    subprocess.run(("ip", "addr", "del", f"{API_ADDRESS}/32", "dev", "lo"), check=False, timeout=10)
