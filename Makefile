@@ -16,9 +16,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/pytest
 COMPOSE := docker compose
+# Kubernetes' own programs for `make test-kubernetes`
+KUBERNETES ?= build/kubernetes
 FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: help setup run test test-fast test-e2e test-compose check format certs up login down logs proto charts bench results new-xapp wheelhouse clean
+.PHONY: help setup run test test-fast test-e2e test-compose test-kubernetes check format certs up login down logs proto charts bench results new-xapp wheelhouse clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,10 +50,14 @@ test-fast: $(READY)  ## unit and contract tests
 	$(PYTEST) tests/unit tests/contract -n 2
 
 test-e2e: $(READY)  ## whole deployments as local processes: the day, kill -9, restarts
-	$(PYTEST) tests/e2e --ignore tests/e2e/compose
+	$(PYTEST) tests/e2e --ignore tests/e2e/compose --ignore tests/e2e/kubernetes
 
 test-compose: $(READY)  ## whole deployments as containers
 	$(PYTEST) tests/e2e/compose
+
+test-kubernetes: $(READY)  ## the manager at Kubernetes' own programs; made once in build/ (as root, ten minutes)
+	@test -x $(KUBERNETES)/kube-controller-manager || tests/e2e/kubernetes/build.sh $(KUBERNETES)
+	RICITY_TEST_KUBERNETES_BIN=$(KUBERNETES) $(PYTEST) tests/e2e/kubernetes
 
 check: $(READY)  ## format, lint, types, import contracts, protocol files, drift of generated files
 	$(BIN)/ruff format --check .

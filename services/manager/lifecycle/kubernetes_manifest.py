@@ -68,11 +68,11 @@ class KubernetesPlace:
 def deployment_name(place: KubernetesPlace, name: str, version: str, settings: Mapping[str, str]) -> str:
     """The same for the same version with the same settings: what is started again grows, and nothing is started twice.
 
-    At most 52 characters, so that the pods' names are whole host names.
+    At most 46 characters, so that the pods' names are whole host names.
     """
     told = json.dumps([name, version, dict(sorted(settings.items()))])
     digest = hashlib.sha256(told.encode()).hexdigest()[:8]
-    return f"{place.release[:18]}-{name[:24]}-{digest}"
+    return f"{place.release[:14]}-{name[:22]}-{digest}"
 
 
 def deployment(place: KubernetesPlace, spec: XappVersion, env: Mapping[str, str], settings: Mapping[str, str]) -> dict[str, Any]:
