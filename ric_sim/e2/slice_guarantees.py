@@ -107,10 +107,13 @@ def with_guarantees(ratios: Sequence[SliceRatio], minima: Mapping[str, int], cap
         for ratio in ratios
         for least in (minima.get(ratio.slice, 0),)
     ]
+    # What URLLC has below the shield's own minimum makes no room for others.
+    kept = {**minima, URLLC: max(capacity.urllc_percent, minima.get(URLLC, 0))}
+    spare = {ratio.slice: max(0, ratio.minimum - kept.get(ratio.slice, 0)) for ratio in lifted}
     beyond = capacity.beyond({ratio.slice: ratio.minimum for ratio in lifted})
-    given_up: dict[str, int] = {}
-    for ratio in sorted(lifted, key=lambda ratio: minima.get(ratio.slice, 0) - ratio.minimum):
-        given_up[ratio.slice] = max(0, min(beyond, ratio.minimum - minima.get(ratio.slice, 0)))
-        beyond -= given_up[ratio.slice]
+    given_up = {}
+    for key in sorted(spare, key=spare.__getitem__, reverse=True):
+        given_up[key] = max(0, min(beyond, spare[key]))
+        beyond -= given_up[key]
     lowered = [replace(ratio, minimum=ratio.minimum - given_up[ratio.slice]) for ratio in lifted]
     return [replace(ratio, dedicated=min(ratio.dedicated, ratio.minimum)) for ratio in lowered]

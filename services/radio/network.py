@@ -50,7 +50,7 @@ class RadioNetwork:
                 world.set_on_air(du, on_air=False)
             world.reset(settings.radio_seed, settings.radio_profile)
         rates_bps = self.world.state.mean_estimate_bps
-        self.rb_kbps = max(1, round(float(rates_bps.sum()) / max(1, np.count_nonzero(rates_bps)) / 1000))
+        self.rb_kbps = max(1, round(float(rates_bps[rates_bps > 0.0].mean()) / 1000))
         self._rule = make_slicing_policy(settings.rule)
         self.epoch = uuid.uuid4().int >> 64
         self.record = SlicingRecord(self.world.n_dus, rule=settings.rule)
