@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from ric_sim.domain.errors import InvalidInput
 from ric_sim.e2.conflict_couplings import SliceRatio
 from ric_sim.e2.conflict_guard import Conflict, ConflictGuard
+from ric_sim.e2.ratio_enforcement import EnforcingRadio, RatioEnforcement
+from ric_sim.e2.slice_guarantees import Capacity
 from ricity.e2.v1 import conflict_pb2, conflict_pb2_grpc
 
 DEFAULT_LIMIT = 100
@@ -15,8 +19,8 @@ DEFAULT_LIMIT = 100
 class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
     """Nothing is decided here."""
 
-    def __init__(self, guard: ConflictGuard) -> None:
-        self._guard = guard
+    def __init__(self, guard: ConflictGuard, enforcement: RatioEnforcement) -> None:
+        self._guard, self._enforcement = guard, enforcement
 
     async def ControlRatios(self, request: conflict_pb2.ControlRatiosRequest, context: Any) -> conflict_pb2.ControlRatiosResponse:
         ratios = [SliceRatio(ratio.slice, ratio.dedicated, ratio.min, ratio.max) for ratio in request.ratios]
@@ -31,6 +35,35 @@ class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
     async def WatchRatios(self, request: Any, context: Any) -> AsyncIterator[conflict_pb2.WatchRatiosResponse]:
         async for changed in self._guard.watch_ratios():
             yield conflict_pb2.WatchRatiosResponse(dus=_dus(changed))
+
+    async def EnforceRatios(
+        self, requests: AsyncIterator[conflict_pb2.EnforceRatiosRequest], context: Any
+    ) -> AsyncIterator[conflict_pb2.EnforceRatiosResponse]:
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        if first.WhichOneof("message") != "capacity":
+            raise InvalidInput("the first message must be `capacity`")
+        told = first.capacity
+        radio = EnforcingRadio(Capacity(tuple(told.ran_names), told.n_rbs, told.rb_kbps, told.urllc_percent))
+        reading = asyncio.create_task(self._read_confirmations(radio, requests))
+        try:
+            async for generation, changed in self._enforcement.demands(radio):
+                yield conflict_pb2.EnforceRatiosResponse(generation=generation, dus=_dus(changed))
+            await reading
+        finally:
+            self._enforcement.lost(radio)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read_confirmations(
+        self, radio: EnforcingRadio, requests: AsyncIterator[conflict_pb2.EnforceRatiosRequest]
+    ) -> None:
+        try:
+            async for request in requests:
+                self._enforcement.confirmed(radio, request.confirmation.generation, request.confirmation.refused)
+        finally:
+            radio.closed = True
 
     async def ListConflicts(self, request: conflict_pb2.ListConflictsRequest, context: Any) -> conflict_pb2.ListConflictsResponse:
         conflicts, counts = await self._guard.recent(request.limit or DEFAULT_LIMIT, kind=request.kind)

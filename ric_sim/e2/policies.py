@@ -17,7 +17,7 @@ from ric_sim.domain.flow import Cause
 from ric_sim.domain.reservation import CommitRequest
 from ric_sim.e2.codec import admission_cause, resource_name
 from ric_sim.e2.displacing import Displacing
-from ric_sim.e2.policy_compiler import HeldPolicy, Rules, compile_rules, status_of
+from ric_sim.e2.policy_compiler import Confirmed, HeldPolicy, Rules, compile_rules, status_of
 from ric_sim.e2.policy_scope import check_policy_id, directive_of
 from ric_sim.e2.ports import XappPort
 from ric_sim.network.city import City
@@ -55,6 +55,7 @@ class PolicyBook:
         self._generation = 0
         self._rules = Rules()
         self._confirmed: dict[XappPort, int] = {}
+        self._radios: dict[object, tuple[int, frozenset[str]]] = {}
         self._writing = asyncio.Lock()  # what is stored last is what holds
         self._dirty = asyncio.Event()
         self._news = asyncio.Event()
@@ -145,6 +146,22 @@ class PolicyBook:
         self._confirmed[port] = max(self._confirmed.get(port, 0), generation)
         self._dirty.set()
 
+    def enforced_by_radio(self, radio: object, generation: int, unmet: frozenset[str]) -> None:
+        """A radio network has put a generation in force, but for the guarantees of the policies `unmet`."""
+        if self._radios.get(radio) != (generation, unmet):
+            self._radios[radio] = (generation, unmet)
+            self._dirty.set()
+
+    def radio_lost(self, radio: object) -> None:
+        """It has gone or is silent: nothing says any more that it obeys."""
+        if self._radios.pop(radio, None) is not None:
+            self._dirty.set()
+
+    @property
+    def rules(self) -> Rules:
+        """What is in force."""
+        return self._rules
+
     def services_changed(self) -> None:
         """An instance came, went, drains, or serves other services than before."""
         self._dirty.set()
@@ -190,7 +207,11 @@ class PolicyBook:
             notice = self._rules.notice()
             for port in self._confirmed:
                 port.push(notice)
-        confirmed = self._confirmed_by_service()
+        confirmed = Confirmed(
+            self._confirmed_by_service(),
+            min((generation for generation, _ in self._radios.values()), default=0),
+            frozenset().union(*(unmet for _, unmet in self._radios.values())),
+        )
         known = self._statuses
         self._statuses = {i: status_of(held, self._rules, confirmed, known.get(i)) for i, held in self._held.items()}
         self._news.set()

@@ -10,6 +10,7 @@ import numpy as np
 
 from ric_sim.domain.errors import InvalidInput, OutOfRange, UnknownKey
 from ric_sim.domain.priority import check_priority
+from ric_sim.e2.slice_guarantees import Guarantee, guarantee_of
 from ric_sim.network.city import City, NodeKind
 from ricity.a1.v1 import policy_pb2
 
@@ -29,6 +30,7 @@ class Directive:
         services: indices of the services in its scope.
         forbidden, avoided: links (resources) without room, always or unless there is no other way.
         priority: of flows of these services, None: it says nothing about that.
+        guarantee: DL throughput of the slice in the radio network, None: it says nothing about that.
         reason: why no part of Ricity can enforce it; UNSPECIFIED when one can.
     """
 
@@ -36,6 +38,7 @@ class Directive:
     forbidden: frozenset[int] = _NONE
     avoided: frozenset[int] = _NONE
     priority: int | None = None
+    guarantee: Guarantee | None = None
     reason: policy_pb2.NotEnforcedReason.ValueType = policy_pb2.NOT_ENFORCED_REASON_UNSPECIFIED
 
 
@@ -63,7 +66,12 @@ def directive_of(city: City, policy: policy_pb2.Policy) -> Directive:
     if policy.HasField("priority"):
         priority = policy.priority.priority
         check_priority(priority, f"policy {policy.policy_id}")
-    return Directive(services, frozenset(forbidden), frozenset(avoided - forbidden), priority)
+    guarantee = None
+    if policy.HasField("guarantee"):
+        guarantee = guarantee_of(policy)
+        if guarantee is None:
+            return Directive(services, reason=policy_pb2.NOT_ENFORCED_REASON_SCOPE_NOT_APPLICABLE)
+    return Directive(services, frozenset(forbidden), frozenset(avoided - forbidden), priority, guarantee)
 
 
 def check_policy_id(policy_id: str) -> None:

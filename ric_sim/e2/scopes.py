@@ -31,6 +31,7 @@ class Verb(StrEnum):
     ADMIN = "admin"  # weights, policies and whatever else changes how the RIC works
     E2 = "e2"  # an E2 node's association
     ATTACH = "attach"  # an xApp's association with the RIC
+    ENFORCE = "enforce"  # puts slice ratios in force, and says so
     SLICE = "slice"  # a dApp's association with the radio network
     LEARN = "learn"  # an actor's association with the critic
     STORE_READ = "store-read"
@@ -47,6 +48,7 @@ _SERVICE_VERBS = {
     "ricity.radio.v1.RadioService": Verb.SLICE,
     "ricity.learning.v1.LearningService": Verb.LEARN,
 }
+_METHOD_VERBS = {"/ricity.e2.v1.ConflictService/EnforceRatios": Verb.ENFORCE}
 _STORE_SERVICE = "ricity.store.v1.StoreService"
 _READING = ("Get", "List", "Watch", "Lookup")
 
@@ -61,6 +63,8 @@ def verb_of(method: str) -> Verb | None:
         return None
     if service in _SERVICE_VERBS:
         return _SERVICE_VERBS[service]
+    if method in _METHOD_VERBS:
+        return _METHOD_VERBS[method]
     reads = name.startswith(_READING)
     if service == _STORE_SERVICE:
         return Verb.STORE_READ if reads else Verb.STORE_WRITE

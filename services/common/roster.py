@@ -73,7 +73,7 @@ def platform() -> tuple[Member, ...]:
     views = [Verb.READ, Verb.STORE_READ]
     return (
         _part("ric", serves=True, decides=True),
-        _part("radio", serves=True, decides=True, verbs=[Verb.READ]),
+        _part("radio", serves=True, decides=True, verbs=[Verb.READ, Verb.ENFORCE]),
         _part("nodes", verbs=[Verb.E2]),
         _part("manager", serves=True, verbs=[*views, Verb.ADMIN]),
         _part("registry", serves=True),

@@ -6,6 +6,7 @@ Names and fields are those of O-RAN's A1 type definitions. Ours are `serviceIdLi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,9 @@ STATUS_SCHEMA: dict[str, Any] = {
 
 _LEVELS_PER_PRIORITY = 16
 """3GPP priority levels 1 (highest) to 127 onto the eight priorities of a reservation."""
+
+_MOST_KBPS = 2**53
+"""More than any radio network carries; larger numbers stand for it."""
 
 _NAMES = {"type": "array", "items": {"type": "string", "minLength": 1, "maxLength": 128}, "minItems": 1, "maxItems": 1000}
 _SLICE = {
@@ -173,10 +177,13 @@ def _qos_target(document: Document, policy: policy_pb2.Policy) -> None:
 
 def _sla_target(document: Document, policy: policy_pb2.Policy) -> None:
     objectives = document["sliceSlaObjectives"]
-    if set(objectives) == {"dlSlicePriority"}:
-        policy.priority.priority = max(HIGHEST + 1 - objectives["dlSlicePriority"], 0)
-    else:
+    if not set(objectives) <= {"dlSlicePriority", "guaDlThptPerSlice"}:
         _not_applicable(policy)
+        return
+    if "dlSlicePriority" in objectives:
+        policy.priority.priority = max(HIGHEST + 1 - objectives["dlSlicePriority"], 0)
+    if "guaDlThptPerSlice" in objectives:
+        policy.guarantee.dl_kbps = math.ceil(min(objectives["guaDlThptPerSlice"], _MOST_KBPS))
 
 
 def _not_applicable(policy: policy_pb2.Policy) -> None:
@@ -204,7 +211,7 @@ POLICY_TYPES: dict[str, PolicyType] = {
         PolicyType(
             "ORAN_SliceSLATarget",
             20003,
-            "objectives of a slice; its priority is enforced, other objectives are kept and reported as not enforced",
+            "objectives of a slice; priority and guaranteed DL throughput are enforced, others are reported as not enforced",
             _schema(_scope(required=("sliceId",)), "sliceSlaObjectives", _SLA),
             _sla_target,
         ),

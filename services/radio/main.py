@@ -60,7 +60,7 @@ async def running_radio(settings: RadioSettings, *, log: Any, plays: bool = True
     port = StatusPort(settings, is_ready=lambda: status.ready)
     activities = [network.run(), _record(network, settings.out)] if plays else []
     if settings.ric:
-        activities.append(RatioLink(settings.ric, settings.transport, network.shields, log=log).run())
+        activities.append(RatioLink(settings.ric, settings.transport, network.shields, network.rb_kbps, log=log).run())
     playing = [asyncio.create_task(activity) for activity in activities]
     for task in playing:
         task.add_done_callback(lambda ended: _report(ended, failed))

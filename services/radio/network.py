@@ -37,6 +37,7 @@ class RadioNetwork:
         epoch: drawn at the start; frames count within it.
         dapps: who decides for which O-DU, and who stands by.
         record: what has happened.
+        rb_kbps: rated DL throughput of one RB: the scheduler's estimate at the start, mean over the UEs it has one of.
         outcomes: of the last frame, by O-DU; None before the first.
     """
 
@@ -48,6 +49,8 @@ class RadioNetwork:
             for du in range(config.n_dus - settings.later_dus, config.n_dus):
                 world.set_on_air(du, on_air=False)
             world.reset(settings.radio_seed, settings.radio_profile)
+        rates_bps = self.world.state.mean_estimate_bps
+        self.rb_kbps = max(1, round(float(rates_bps[rates_bps > 0.0].mean()) / 1000))
         self._rule = make_slicing_policy(settings.rule)
         self.epoch = uuid.uuid4().int >> 64
         self.record = SlicingRecord(self.world.n_dus, rule=settings.rule)

@@ -17,6 +17,7 @@ from ric_sim.e2.conflict_servicer import ConflictServicer
 from ric_sim.e2.identity import RIC_ID
 from ric_sim.e2.outcome_servicer import OutcomeServicer
 from ric_sim.e2.policy_servicer import PolicyServicer
+from ric_sim.e2.ratio_enforcement import RatioEnforcement
 from ric_sim.e2.servicers import TerminationServicer, XappServicer
 from ric_sim.e2.store_gate import StoreGate
 from ric_sim.e2.store_servicer import StoreServicer
@@ -127,7 +128,8 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         admin_pb2_grpc.add_E2AdminServiceServicer_to_server(AdminServicer(termination), server)
         store_pb2_grpc.add_StoreServiceServicer_to_server(StoreServicer(city, gate, store, termination.policies), server)
         policy_pb2_grpc.add_PolicyServiceServicer_to_server(PolicyServicer(termination.policies), server)
-        conflict_pb2_grpc.add_ConflictServiceServicer_to_server(ConflictServicer(guard), server)
+        ratios = ConflictServicer(guard, RatioEnforcement(guard, termination.policies))
+        conflict_pb2_grpc.add_ConflictServiceServicer_to_server(ratios, server)
         outcomes = OutcomeServicer(city, termination.requests.outcomes)
         outcomes_pb2_grpc.add_VersionOutcomeServiceServicer_to_server(outcomes, server)
         grpc_port = settings.transport.bind(server, host=settings.host, port=settings.grpc_port)

@@ -48,8 +48,11 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
     "env" (dict "RICITY_GRPC_PORT" "50061" "RICITY_RIC" $ric "RICITY_DUS" (include "ricity.dus" .)
       "RICITY_FRAMES_PER_S" (.Values.city.framesPerS | toString) "RICITY_OUT" "/runs"))
   "manager" (dict
-    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc")) "storage" "/runs" "rest" true "cluster" true
-    "env" (merge (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab") (include "ricity.driver" . | fromYaml)))
+    "ports" (dict "http" 8080) "calls" (dict "ric" (list "grpc") "radio" (list "grpc") "critic" (list "grpc"))
+    "storage" "/runs" "rest" true "cluster" true
+    "env" (merge (dict "RICITY_HTTP_PORT" "8080" "RICITY_RIC" $ric "RICITY_AB_FOLDER" "/runs/ab"
+      "RICITY_RADIO" (include "ricity.address" (dict "root" . "name" "radio" "port" 50061))
+      "RICITY_CRITIC" (include "ricity.address" (dict "root" . "name" "critic" "port" 50062))) (include "ricity.driver" . | fromYaml)))
   "registry" (dict
     "ports" (dict "http" 8090) "storage" "/runs" "rest" true
     "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))

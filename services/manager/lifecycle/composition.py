@@ -71,6 +71,7 @@ async def running_lifecycle(settings: ManagerSettings, folder: Path, *, log: Any
             for kind in (RollingUpgrade, Replacement)
         )
         reconciler = Reconciler(state, driver, places, ByStrategy(rolling, replacement), log=log)
+        reconciler.place_of = catalogue.place
         reconciler.is_single = lambda name: catalogue.place(name) == Place.CRITIC
         registrations = Registrations(settings.destinations, log=log)
         stack.push_async_callback(registrations.close)

@@ -53,7 +53,6 @@ class Places:
             attached=[row for view in views for row in view.attached],
             counts={name: counts for view in views for name, counts in view.counts.items()},
             unseen=unseen,
-            unseen_xapps=frozenset(name for place in unseen for name in self._names_at(Place(place))),
         )
 
     async def set_weight(self, name: str, version: str, weight: int, *, keep: bool) -> None:

@@ -44,12 +44,14 @@ class Reconciler:
         self._sees_anything = self.ric_answers = False
         self.on_change: Callable[[str, str], None] = lambda name, event: None
         """Told of an xApp's name and `deployed`, `modified`, `restarted` or `undeployed`."""
+        self.place_of: Callable[[str], str] = lambda name: "ric"
+        """What an xApp attaches to."""
         self.is_single: Callable[[str], bool] = lambda name: False
         """Whether there can be only one instance of an xApp: the old one ends before the new one starts."""
 
     def sees(self, name: str) -> bool:
         """Whether what `view` says of an xApp is what is so now."""
-        return self._sees_anything and name not in self.view.unseen_xapps
+        return self._sees_anything and self.place_of(name) not in self.view.unseen
 
     async def run(self) -> None:
         """Looks and acts until cancelled. Whoever does not answer is asked again."""

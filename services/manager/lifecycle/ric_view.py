@@ -57,14 +57,12 @@ class RicView:
     """One look at the RIC, consistent in itself.
 
     Attributes:
-        unseen: what did not answer beside the RIC, and why: rows of xApps there are those of the last look.
-        unseen_xapps: their names.
+        unseen: places that did not answer, and why: rows of xApps there are those of the last look.
     """
 
     attached: Sequence[Attached] = ()
     counts: Mapping[str, Counts] = field(default_factory=dict)
     unseen: Mapping[str, RicityError] = field(default_factory=dict)
-    unseen_xapps: frozenset[str] = frozenset()
 
     def of(self, name: str, version: str) -> list[Attached]:
         """Instances of one version."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from ric_sim.domain.errors import DeploymentFailed
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
-from services.manager.lifecycle.model import WHOLE_WEIGHT, Counts, Desired, Rollout, RolloutState, Step
+from services.manager.lifecycle.model import WHOLE_WEIGHT, Counts, Desired, Rollout, RolloutState, Step, Strategy
 from services.manager.lifecycle.ric_view import Attached, RicView, Roster
 
 Settings = dict[str, str]
@@ -120,7 +120,7 @@ class RollingUpgrade:
             return self._wait_again(rollout)
         weights = rollout.plan.weights_percent
         await self._weigh(rollout, weights[rollout.shift_index])
-        if self._now() - rollout.step_at < rollout.plan.step_s:
+        if self._now() - rollout.step_at < rollout.plan.step_s or self._is_unjudged(rollout, seen):
             return rollout
         if rollout.shift_index + 1 < len(weights):
             following = rollout.shift_index + 1
@@ -208,6 +208,13 @@ class RollingUpgrade:
         attached = seen.ric.of(rollout.xapp, rollout.to_version)
         return [row for row in attached if not row.draining and row.subscriptions >= wanted]
 
+    def _is_unjudged(self, rollout: Rollout, seen: Seen) -> bool:
+        """A dApp has yet to decide as many frames as the guard wants to see; requests may never come, frames always do."""
+        waited_s = self._now() - rollout.step_at
+        n_asked = _asked(seen.ric.of(rollout.xapp, rollout.to_version))
+        has_time = rollout.strategy == Strategy.HANDOVER and waited_s < rollout.plan.ready_within_s
+        return has_time and n_asked < rollout.plan.guard_after
+
     def _fault(self, rollout: Rollout, seen: Seen) -> str:
         """Why the new version must not have any traffic; nothing if it may."""
         if ended := [w for w in seen.workloads_of(rollout, new=True) if w.state == WorkloadState.EXITED]:
@@ -216,11 +223,15 @@ class RollingUpgrade:
                 return f"{rollout.to_version} died while it was given traffic: {_ending(last)}"
         rows = seen.ric.of(rollout.xapp, rollout.to_version)
         failed = sum(row.failed + row.defaulted for row in rows)
-        asked = sum(row.answered + row.defaulted for row in rows)
+        asked = _asked(rows)
         most = rollout.plan.max_failed_ratio
         if asked >= rollout.plan.guard_after and failed > most * asked:
             return f"guard: {failed} of {asked} requests of {rollout.to_version} failed, more than {most:.0%}"
         return ""
+
+
+def _asked(rows: Sequence[Attached]) -> int:
+    return sum(row.answered + row.defaulted for row in rows)
 
 
 def desired_after(rollout: Rollout, desired: Desired | None) -> Desired:

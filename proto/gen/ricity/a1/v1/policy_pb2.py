@@ -24,43 +24,45 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ricity/a1/v1/policy.proto\x12\x0cricity.a1.v1\",\n\x05Scope\x12\x14\n\x0cservice_keys\x18\x01 \x03(\t\x12\r\n\x05slice\x18\x02 \x01(\t\"V\n\x08Steering\x12,\n\npreference\x18\x01 \x01(\x0e\x32\x18.ricity.a1.v1.Preference\x12\r\n\x05links\x18\x02 \x03(\t\x12\r\n\x05nodes\x18\x03 \x03(\t\"\x1c\n\x08Priority\x12\x10\n\x08priority\x18\x01 \x01(\r\"\xaf\x02\n\x06Policy\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x16\n\x0epolicy_type_id\x18\x02 \x01(\t\x12\x15\n\rdocument_json\x18\x03 \x01(\t\x12 \n\x18notification_destination\x18\x04 \x01(\t\x12\"\n\x05scope\x18\x05 \x01(\x0b\x32\x13.ricity.a1.v1.Scope\x12(\n\x08steering\x18\x06 \x03(\x0b\x32\x16.ricity.a1.v1.Steering\x12(\n\x08priority\x18\x07 \x01(\x0b\x32\x16.ricity.a1.v1.Priority\x12\x35\n\x0cinapplicable\x18\x08 \x01(\x0e\x32\x1f.ricity.a1.v1.NotEnforcedReason\x12\x12\n\ngeneration\x18\t \x01(\x04\"\x15\n\x13ListPoliciesRequest\">\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.ricity.a1.v1.Policy\"8\n\x10PutPolicyRequest\x12$\n\x06policy\x18\x01 \x01(\x0b\x32\x14.ricity.a1.v1.Policy\"\'\n\x11PutPolicyResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\"(\n\x13\x44\x65letePolicyRequest\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\"%\n\x14\x44\x65letePolicyResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\x19\n\x17WatchEnforcementRequest\"x\n\x0cPolicyStatus\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x10\n\x08\x65nforced\x18\x03 \x01(\x08\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.ricity.a1.v1.NotEnforcedReason\"H\n\x18WatchEnforcementResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.ricity.a1.v1.PolicyStatus*\x82\x01\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_SHALL\x10\x01\x12\x15\n\x11PREFERENCE_PREFER\x10\x02\x12\x14\n\x10PREFERENCE_AVOID\x10\x03\x12\x15\n\x11PREFERENCE_FORBID\x10\x04*\xb7\x01\n\x11NotEnforcedReason\x12#\n\x1fNOT_ENFORCED_REASON_UNSPECIFIED\x10\x00\x12,\n(NOT_ENFORCED_REASON_SCOPE_NOT_APPLICABLE\x10\x01\x12\x30\n,NOT_ENFORCED_REASON_STATEMENT_NOT_APPLICABLE\x10\x02\x12\x1d\n\x19NOT_ENFORCED_REASON_OTHER\x10\x03\x32\xf2\x02\n\rPolicyService\x12W\n\x0cListPolicies\x12!.ricity.a1.v1.ListPoliciesRequest\x1a\".ricity.a1.v1.ListPoliciesResponse0\x01\x12L\n\tPutPolicy\x12\x1e.ricity.a1.v1.PutPolicyRequest\x1a\x1f.ricity.a1.v1.PutPolicyResponse\x12U\n\x0c\x44\x65letePolicy\x12!.ricity.a1.v1.DeletePolicyRequest\x1a\".ricity.a1.v1.DeletePolicyResponse\x12\x63\n\x10WatchEnforcement\x12%.ricity.a1.v1.WatchEnforcementRequest\x1a&.ricity.a1.v1.WatchEnforcementResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19ricity/a1/v1/policy.proto\x12\x0cricity.a1.v1\",\n\x05Scope\x12\x14\n\x0cservice_keys\x18\x01 \x03(\t\x12\r\n\x05slice\x18\x02 \x01(\t\"V\n\x08Steering\x12,\n\npreference\x18\x01 \x01(\x0e\x32\x18.ricity.a1.v1.Preference\x12\r\n\x05links\x18\x02 \x03(\t\x12\r\n\x05nodes\x18\x03 \x03(\t\"\x1c\n\x08Priority\x12\x10\n\x08priority\x18\x01 \x01(\r\"!\n\x0eSliceGuarantee\x12\x0f\n\x07\x64l_kbps\x18\x01 \x01(\x04\"\xe0\x02\n\x06Policy\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x16\n\x0epolicy_type_id\x18\x02 \x01(\t\x12\x15\n\rdocument_json\x18\x03 \x01(\t\x12 \n\x18notification_destination\x18\x04 \x01(\t\x12\"\n\x05scope\x18\x05 \x01(\x0b\x32\x13.ricity.a1.v1.Scope\x12(\n\x08steering\x18\x06 \x03(\x0b\x32\x16.ricity.a1.v1.Steering\x12(\n\x08priority\x18\x07 \x01(\x0b\x32\x16.ricity.a1.v1.Priority\x12\x35\n\x0cinapplicable\x18\x08 \x01(\x0e\x32\x1f.ricity.a1.v1.NotEnforcedReason\x12/\n\tguarantee\x18\n \x01(\x0b\x32\x1c.ricity.a1.v1.SliceGuarantee\x12\x12\n\ngeneration\x18\t \x01(\x04\"\x15\n\x13ListPoliciesRequest\">\n\x14ListPoliciesResponse\x12&\n\x08policies\x18\x01 \x03(\x0b\x32\x14.ricity.a1.v1.Policy\"8\n\x10PutPolicyRequest\x12$\n\x06policy\x18\x01 \x01(\x0b\x32\x14.ricity.a1.v1.Policy\"\'\n\x11PutPolicyResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\"(\n\x13\x44\x65letePolicyRequest\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\"%\n\x14\x44\x65letePolicyResponse\x12\r\n\x05\x66ound\x18\x01 \x01(\x08\"\x19\n\x17WatchEnforcementRequest\"x\n\x0cPolicyStatus\x12\x11\n\tpolicy_id\x18\x01 \x01(\t\x12\x12\n\ngeneration\x18\x02 \x01(\x04\x12\x10\n\x08\x65nforced\x18\x03 \x01(\x08\x12/\n\x06reason\x18\x04 \x01(\x0e\x32\x1f.ricity.a1.v1.NotEnforcedReason\"H\n\x18WatchEnforcementResponse\x12,\n\x08statuses\x18\x01 \x03(\x0b\x32\x1a.ricity.a1.v1.PolicyStatus*\x82\x01\n\nPreference\x12\x1a\n\x16PREFERENCE_UNSPECIFIED\x10\x00\x12\x14\n\x10PREFERENCE_SHALL\x10\x01\x12\x15\n\x11PREFERENCE_PREFER\x10\x02\x12\x14\n\x10PREFERENCE_AVOID\x10\x03\x12\x15\n\x11PREFERENCE_FORBID\x10\x04*\xb7\x01\n\x11NotEnforcedReason\x12#\n\x1fNOT_ENFORCED_REASON_UNSPECIFIED\x10\x00\x12,\n(NOT_ENFORCED_REASON_SCOPE_NOT_APPLICABLE\x10\x01\x12\x30\n,NOT_ENFORCED_REASON_STATEMENT_NOT_APPLICABLE\x10\x02\x12\x1d\n\x19NOT_ENFORCED_REASON_OTHER\x10\x03\x32\xf2\x02\n\rPolicyService\x12W\n\x0cListPolicies\x12!.ricity.a1.v1.ListPoliciesRequest\x1a\".ricity.a1.v1.ListPoliciesResponse0\x01\x12L\n\tPutPolicy\x12\x1e.ricity.a1.v1.PutPolicyRequest\x1a\x1f.ricity.a1.v1.PutPolicyResponse\x12U\n\x0c\x44\x65letePolicy\x12!.ricity.a1.v1.DeletePolicyRequest\x1a\".ricity.a1.v1.DeletePolicyResponse\x12\x63\n\x10WatchEnforcement\x12%.ricity.a1.v1.WatchEnforcementRequest\x1a&.ricity.a1.v1.WatchEnforcementResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'ricity.a1.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PREFERENCE']._serialized_start=1004
-  _globals['_PREFERENCE']._serialized_end=1134
-  _globals['_NOTENFORCEDREASON']._serialized_start=1137
-  _globals['_NOTENFORCEDREASON']._serialized_end=1320
+  _globals['_PREFERENCE']._serialized_start=1088
+  _globals['_PREFERENCE']._serialized_end=1218
+  _globals['_NOTENFORCEDREASON']._serialized_start=1221
+  _globals['_NOTENFORCEDREASON']._serialized_end=1404
   _globals['_SCOPE']._serialized_start=43
   _globals['_SCOPE']._serialized_end=87
   _globals['_STEERING']._serialized_start=89
   _globals['_STEERING']._serialized_end=175
   _globals['_PRIORITY']._serialized_start=177
   _globals['_PRIORITY']._serialized_end=205
-  _globals['_POLICY']._serialized_start=208
-  _globals['_POLICY']._serialized_end=511
-  _globals['_LISTPOLICIESREQUEST']._serialized_start=513
-  _globals['_LISTPOLICIESREQUEST']._serialized_end=534
-  _globals['_LISTPOLICIESRESPONSE']._serialized_start=536
-  _globals['_LISTPOLICIESRESPONSE']._serialized_end=598
-  _globals['_PUTPOLICYREQUEST']._serialized_start=600
-  _globals['_PUTPOLICYREQUEST']._serialized_end=656
-  _globals['_PUTPOLICYRESPONSE']._serialized_start=658
-  _globals['_PUTPOLICYRESPONSE']._serialized_end=697
-  _globals['_DELETEPOLICYREQUEST']._serialized_start=699
-  _globals['_DELETEPOLICYREQUEST']._serialized_end=739
-  _globals['_DELETEPOLICYRESPONSE']._serialized_start=741
-  _globals['_DELETEPOLICYRESPONSE']._serialized_end=778
-  _globals['_WATCHENFORCEMENTREQUEST']._serialized_start=780
-  _globals['_WATCHENFORCEMENTREQUEST']._serialized_end=805
-  _globals['_POLICYSTATUS']._serialized_start=807
-  _globals['_POLICYSTATUS']._serialized_end=927
-  _globals['_WATCHENFORCEMENTRESPONSE']._serialized_start=929
-  _globals['_WATCHENFORCEMENTRESPONSE']._serialized_end=1001
-  _globals['_POLICYSERVICE']._serialized_start=1323
-  _globals['_POLICYSERVICE']._serialized_end=1693
+  _globals['_SLICEGUARANTEE']._serialized_start=207
+  _globals['_SLICEGUARANTEE']._serialized_end=240
+  _globals['_POLICY']._serialized_start=243
+  _globals['_POLICY']._serialized_end=595
+  _globals['_LISTPOLICIESREQUEST']._serialized_start=597
+  _globals['_LISTPOLICIESREQUEST']._serialized_end=618
+  _globals['_LISTPOLICIESRESPONSE']._serialized_start=620
+  _globals['_LISTPOLICIESRESPONSE']._serialized_end=682
+  _globals['_PUTPOLICYREQUEST']._serialized_start=684
+  _globals['_PUTPOLICYREQUEST']._serialized_end=740
+  _globals['_PUTPOLICYRESPONSE']._serialized_start=742
+  _globals['_PUTPOLICYRESPONSE']._serialized_end=781
+  _globals['_DELETEPOLICYREQUEST']._serialized_start=783
+  _globals['_DELETEPOLICYREQUEST']._serialized_end=823
+  _globals['_DELETEPOLICYRESPONSE']._serialized_start=825
+  _globals['_DELETEPOLICYRESPONSE']._serialized_end=862
+  _globals['_WATCHENFORCEMENTREQUEST']._serialized_start=864
+  _globals['_WATCHENFORCEMENTREQUEST']._serialized_end=889
+  _globals['_POLICYSTATUS']._serialized_start=891
+  _globals['_POLICYSTATUS']._serialized_end=1011
+  _globals['_WATCHENFORCEMENTRESPONSE']._serialized_start=1013
+  _globals['_WATCHENFORCEMENTRESPONSE']._serialized_end=1085
+  _globals['_POLICYSERVICE']._serialized_start=1407
+  _globals['_POLICYSERVICE']._serialized_end=1777
 # @@protoc_insertion_point(module_scope)

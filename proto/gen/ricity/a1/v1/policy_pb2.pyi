@@ -145,6 +145,27 @@ class Priority(_message.Message):
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 @_typing.final
+class SliceGuarantee(_message.Message):
+    """DL throughput that a slice (of the scope) is guaranteed in the radio network, all O-DUs together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DL_KBPS_FIELD_NUMBER: _builtins.int
+    dl_kbps: _builtins.int
+    def __init__(
+        self,
+        *,
+        dl_kbps: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dl_kbps", b"dl_kbps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SliceGuarantee: _TypeAlias = SliceGuarantee  # noqa: Y015
+
+@_typing.final
 class Policy(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -156,6 +177,7 @@ class Policy(_message.Message):
     STEERING_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     INAPPLICABLE_FIELD_NUMBER: _builtins.int
+    GUARANTEE_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
     policy_id: _builtins.str
     policy_type_id: _builtins.str
@@ -172,6 +194,8 @@ class Policy(_message.Message):
     def steering(self) -> _containers.RepeatedCompositeFieldContainer[Global___Steering]: ...
     @_builtins.property
     def priority(self) -> Global___Priority: ...
+    @_builtins.property
+    def guarantee(self) -> Global___SliceGuarantee: ...
     def __init__(
         self,
         *,
@@ -183,11 +207,12 @@ class Policy(_message.Message):
         steering: _abc.Iterable[Global___Steering] | None = ...,
         priority: Global___Priority | None = ...,
         inapplicable: Global___NotEnforcedReason.ValueType = ...,
+        guarantee: Global___SliceGuarantee | None = ...,
         generation: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "scope", b"scope"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guarantee", b"guarantee", "priority", b"priority", "scope", b"scope"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_json", b"document_json", "generation", b"generation", "inapplicable", b"inapplicable", "notification_destination", b"notification_destination", "policy_id", b"policy_id", "policy_type_id", b"policy_type_id", "priority", b"priority", "scope", b"scope", "steering", b"steering"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_json", b"document_json", "generation", b"generation", "guarantee", b"guarantee", "inapplicable", b"inapplicable", "notification_destination", b"notification_destination", "policy_id", b"policy_id", "policy_type_id", b"policy_type_id", "priority", b"priority", "scope", b"scope", "steering", b"steering"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

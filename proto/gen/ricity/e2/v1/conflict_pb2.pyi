@@ -213,6 +213,120 @@ class WatchRatiosResponse(_message.Message):
 Global___WatchRatiosResponse: _TypeAlias = WatchRatiosResponse  # noqa: Y015
 
 @_typing.final
+class EnforceRatiosRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def capacity(self) -> Global___RadioCapacity:
+        """the first message"""
+
+    @_builtins.property
+    def confirmation(self) -> Global___RatioConfirmation: ...
+    def __init__(
+        self,
+        *,
+        capacity: Global___RadioCapacity | None = ...,
+        confirmation: Global___RatioConfirmation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "confirmation", b"confirmation", "message", b"message"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "confirmation", b"confirmation", "message", b"message"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["capacity", "confirmation"]  # noqa: Y015
+    _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
+
+Global___EnforceRatiosRequest: _TypeAlias = EnforceRatiosRequest  # noqa: Y015
+
+@_typing.final
+class RadioCapacity(_message.Message):
+    """What guarantees are measured with."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RAN_NAMES_FIELD_NUMBER: _builtins.int
+    N_RBS_FIELD_NUMBER: _builtins.int
+    RB_KBPS_FIELD_NUMBER: _builtins.int
+    URLLC_PERCENT_FIELD_NUMBER: _builtins.int
+    n_rbs: _builtins.int
+    """of each"""
+    rb_kbps: _builtins.int
+    """rated DL throughput of one RB"""
+    urllc_percent: _builtins.int
+    """of the RBs, kept for URLLC by the safety shield"""
+    @_builtins.property
+    def ran_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """O-DUs"""
+
+    def __init__(
+        self,
+        *,
+        ran_names: _abc.Iterable[_builtins.str] | None = ...,
+        n_rbs: _builtins.int = ...,
+        rb_kbps: _builtins.int = ...,
+        urllc_percent: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["n_rbs", b"n_rbs", "ran_names", b"ran_names", "rb_kbps", b"rb_kbps", "urllc_percent", b"urllc_percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RadioCapacity: _TypeAlias = RadioCapacity  # noqa: Y015
+
+@_typing.final
+class RatioConfirmation(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """of the message that is in force"""
+    @_builtins.property
+    def refused(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """O-DUs that could not put their ratios in force: the former ones hold there"""
+
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        refused: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatioConfirmation: _TypeAlias = RatioConfirmation  # noqa: Y015
+
+@_typing.final
+class EnforceRatiosResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GENERATION_FIELD_NUMBER: _builtins.int
+    DUS_FIELD_NUMBER: _builtins.int
+    generation: _builtins.int
+    """of the A1 policies"""
+    @_builtins.property
+    def dus(self) -> _containers.RepeatedCompositeFieldContainer[Global___DuRatios]: ...
+    def __init__(
+        self,
+        *,
+        generation: _builtins.int = ...,
+        dus: _abc.Iterable[Global___DuRatios] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dus", b"dus", "generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EnforceRatiosResponse: _TypeAlias = EnforceRatiosResponse  # noqa: Y015
+
+@_typing.final
 class Conflict(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

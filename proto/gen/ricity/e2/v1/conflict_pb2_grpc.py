@@ -50,6 +50,11 @@ class ConflictServiceStub:
                 request_serializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosRequest.SerializeToString,
                 response_deserializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosResponse.FromString,
                 _registered_method=True)
+        self.EnforceRatios = channel.stream_stream(
+                '/ricity.e2.v1.ConflictService/EnforceRatios',
+                request_serializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosRequest.SerializeToString,
+                response_deserializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosResponse.FromString,
+                _registered_method=True)
         self.ListConflicts = channel.unary_unary(
                 '/ricity.e2.v1.ConflictService/ListConflicts',
                 request_serializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.ListConflictsRequest.SerializeToString,
@@ -86,6 +91,14 @@ class ConflictServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EnforceRatios(self, request_iterator, context):
+        """For the radio network: ratios of xApps and guarantees of A1 policies together, all that changed; an empty message every
+        second. It puts each message in force, then confirms it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListConflicts(self, request, context):
         """Newest first.
         """
@@ -117,6 +130,11 @@ def add_ConflictServiceServicer_to_server(servicer, server):
                     servicer.WatchRatios,
                     request_deserializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosRequest.FromString,
                     response_serializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosResponse.SerializeToString,
+            ),
+            'EnforceRatios': grpc.stream_stream_rpc_method_handler(
+                    servicer.EnforceRatios,
+                    request_deserializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosRequest.FromString,
+                    response_serializer=ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosResponse.SerializeToString,
             ),
             'ListConflicts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListConflicts,
@@ -211,6 +229,33 @@ class ConflictService:
             '/ricity.e2.v1.ConflictService/WatchRatios',
             ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosRequest.SerializeToString,
             ricity_dot_e2_dot_v1_dot_conflict__pb2.WatchRatiosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnforceRatios(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/ricity.e2.v1.ConflictService/EnforceRatios',
+            ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosRequest.SerializeToString,
+            ricity_dot_e2_dot_v1_dot_conflict__pb2.EnforceRatiosResponse.FromString,
             options,
             channel_credentials,
             insecure,
