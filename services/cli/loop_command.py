@@ -22,7 +22,7 @@ from services.common.errors import EXIT_FAILED
 if TYPE_CHECKING:
     from ric_sim.envs.trial import BuildPolicy, Trial, TrialRules, Verdict
     from ric_sim.network.scenario import Scenario
-    from services.registry.model import ModelVersion
+    from services.registry.model import ModelName, ModelVersion
     from services.registry.registry import Registry
 
 _FRESH_SEEDS = 20_280_000
@@ -75,18 +75,12 @@ def loop(
       ricity loop --live --candidate runs/amarl-1 --name routing-amarl-video --percent 20
     """
     from ric_sim.domain.errors import InvalidInput
-    from ric_sim.envs.trial import TrialRules, Verdict
+    from ric_sim.envs.trial import TrialRules
     from ric_sim.network.profiles import PROFILES
-    from services.registry.model import Kind, ModelName
 
     if (candidate is None) == (not train):
         raise InvalidInput("name the candidate: either --candidate DIR or --train")
-    called = ModelName.parse(name)
-    if called.kind is not Kind.ROUTING or bool(called.agent) is not live:
-        wanted = "live, one agent is judged; name it, e.g. routing-amarl-video"
-        if not live:
-            wanted = "in-process, whole teams that route are judged; name one, e.g. routing-amarl"
-        raise InvalidInput(f"--name {name}: {wanted}")
+    called = _named(name, live=live)
     profiles = chosen("profile", profile, PROFILES)
     rules = TrialRules(alpha=alpha, guard_ratio=guard / 100, max_requests=max_requests)
     folder = out or Path("runs") / f"loop-{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -96,9 +90,40 @@ def loop(
     if live:
         _run_live(opened, name, version, _Live(manager, percent_, alpha, max_requests), folder, as_json=as_json)
         return
+    _run_in_process(opened, name, version, _InProcess(profiles, days, rules), folder, as_json=as_json)
+
+
+def _named(name: str, *, live: bool) -> ModelName:
+    """Raises `InvalidInput` for a model that cannot be judged in this way."""
+    from ric_sim.domain.errors import InvalidInput
+    from services.registry.model import Kind, ModelName
+
+    called = ModelName.parse(name)
+    if called.kind is not Kind.ROUTING or bool(called.agent) is not live:
+        wanted = "live, one agent is judged; name it, e.g. routing-amarl-video"
+        if not live:
+            wanted = "in-process, whole teams that route are judged; name one, e.g. routing-amarl"
+        raise InvalidInput(f"--name {name}: {wanted}")
+    return called
+
+
+@dataclass(frozen=True, slots=True)
+class _InProcess:
+    """What judging in-process takes beside the model."""
+
+    profiles: list[str]
+    days: int
+    rules: TrialRules
+
+
+def _run_in_process(
+    opened: Registry, name: str, version: ModelVersion, asked: _InProcess, folder: Path, *, as_json: bool
+) -> None:
+    from ric_sim.envs.trial import Verdict
+
     against = _judged_against(opened, name)
-    rounds = fresh_rounds(profiles, days, version.sha256)
-    trial = _judge(opened, name, version, rounds, rules)
+    rounds = fresh_rounds(asked.profiles, asked.days, version.sha256)
+    trial = _judge(opened, name, version, rounds, asked.rules)
     outcome = _settle(opened, name, version.version, trial.verdict)
     report = {
         "model": name,
@@ -106,7 +131,7 @@ def loop(
         "sha256": version.sha256,
         "stage": str(outcome.stage),
         "against": against,
-        "profiles": profiles,
+        "profiles": asked.profiles,
         "days": [[scenario.day.name for scenario in each] for each in rounds],
         **trial.to_dict(),
     }
