@@ -17,7 +17,7 @@ SETTINGS = "ricity.settings"
 RELEASE, MANAGED_BY, MANAGER = "app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "ricity-manager"
 STATUS_PORT = 9100
 _IDENTITY_FOLDER = "/etc/ricity/identity"
-_ALIVE, _READY = "/ric/v1/health/alive", "/ric/v1/health/ready"
+_ALIVE, _READY = "alive", "ready"
 _LEAST_CPUS, _LEAST_MEMORY_MIB = 0.1, 128
 _DEFAULT_USER = 10001
 _POD_SPEC: Mapping[str, Any] = {
@@ -136,7 +136,7 @@ def _pod_spec(place: KubernetesPlace, spec: XappVersion, env: Mapping[str, str])
     return {
         **_POD_SPEC,
         **place.pod_spec,
-        "containers": [_container(place, spec, told) | {"volumeMounts": mounts}],
+        "containers": [{**_container(place, spec, told), **_probes(spec, asks_itself=bool(secret)), "volumeMounts": mounts}],
         "volumes": volumes,
     }
 
@@ -144,7 +144,6 @@ def _pod_spec(place: KubernetesPlace, spec: XappVersion, env: Mapping[str, str])
 def _container(place: KubernetesPlace, spec: XappVersion, env: Mapping[str, str]) -> dict[str, Any]:
     arguments = list(spec.command) or (["python", "-m", spec.module] if spec.module else [])
     own_name = {"name": "RICITY_INSTANCE_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    alive = _probe(spec.document.get("livenessProbe", {}), _ALIVE)
     limits = {"cpu": f"{round(spec.cpus * 1000)}m", "memory": f"{spec.memory_mib}Mi"}
     requests = {
         "cpu": f"{round(min(spec.cpus, _LEAST_CPUS) * 1000)}m",
@@ -156,16 +155,24 @@ def _container(place: KubernetesPlace, spec: XappVersion, env: Mapping[str, str]
         **({"args": arguments} if arguments else {}),
         "env": [own_name, *({"name": key, "value": value} for key, value in env.items() if key != own_name["name"])],
         "ports": [{"name": "status", "containerPort": STATUS_PORT}],
-        "startupProbe": {**alive, "periodSeconds": 2, "failureThreshold": 60},
-        "livenessProbe": {"periodSeconds": 10, "timeoutSeconds": 5, **alive},
-        "readinessProbe": {"periodSeconds": 5, "timeoutSeconds": 5, **_probe(spec.document.get("readinessProbe", {}), _READY)},
         "terminationMessagePolicy": "FallbackToLogsOnError",  # so that one can see why it ended
         "securityContext": dict(_CONTAINER_RIGHTS),
         "resources": {"requests": requests, "limits": limits},
     }
 
 
-def _probe(described: Mapping[str, Any], default_path: str) -> dict[str, Any]:
+def _probes(spec: XappVersion, *, asks_itself: bool) -> dict[str, Any]:
+    """All three. Where there is TLS the kubelet has no certificate for the status port, so the xApp asks its own with its own."""
+    alive = _probe(spec.document.get("livenessProbe", {}), _ALIVE, asks_itself=asks_itself)
+    ready = _probe(spec.document.get("readinessProbe", {}), _READY, asks_itself=asks_itself)
+    return {
+        "startupProbe": {"timeoutSeconds": 5, **alive, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {"periodSeconds": 10, "timeoutSeconds": 5, **alive},
+        "readinessProbe": {"periodSeconds": 5, "timeoutSeconds": 5, **ready},
+    }
+
+
+def _probe(described: Mapping[str, Any], state: str, *, asks_itself: bool) -> dict[str, Any]:
     """A probe of a descriptor as Kubernetes has it; a port by a name of the descriptor's own is the status port."""
     delays = {key: described[key] for key in ("initialDelaySeconds", "periodSeconds") if key in described}
     if "exec" in described:
@@ -173,4 +180,7 @@ def _probe(described: Mapping[str, Any], default_path: str) -> dict[str, Any]:
         return {"exec": {"command": [command] if isinstance(command, str) else list(command)}, **delays}
     http = described.get("httpGet", {})
     port = http.get("port")
-    return {"httpGet": {"path": http.get("path", default_path), "port": port if isinstance(port, int) else "status"}, **delays}
+    if asks_itself and (not isinstance(port, int) or port == STATUS_PORT):
+        return {"exec": {"command": ["status-probe", state]}, **delays}
+    path = http.get("path", f"/ric/v1/health/{state}")
+    return {"httpGet": {"path": path, "port": port if isinstance(port, int) else "status"}, **delays}
