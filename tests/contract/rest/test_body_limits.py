@@ -35,7 +35,7 @@ async def test_a_body_that_will_be_too_long_is_refused_before_it_comes(tmp_path)
             async with httpx.AsyncClient(base_url=apps.urls[name], trust_env=False) as client:
                 document = (await client.get("/openapi.json")).json()
                 for method, path, operation in operations(document):
-                    (media_type,) = operation["requestBody"]["content"]
+                    media_type = next(iter(operation["requestBody"]["content"]))
                     filled = re.sub(r"\{[^}]*\}", A_POLICY_TYPE, path)
                     status, problem = await asyncio.to_thread(announce, apps.urls[name], method, filled, media_type)
                     assert (status, problem["status"]) == (413, 413), (name, method, path, problem)
