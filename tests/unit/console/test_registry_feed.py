@@ -6,7 +6,7 @@ from services.console.registry_feed import MOST_VERSIONS, models_section
 
 def version(number, stage="retired"):
     file = {
-        "service": "video",
+        "agent": "video",
         "sha256": "0" * 64,
         "size_bytes": 1,
         "lineage": {"seed": 0, "git_commit": "", "train_days": ["a/1"]},
@@ -22,7 +22,7 @@ def test_the_newest_versions_come_first_and_what_is_served_is_never_left_out():
     shown = [each["version"] for each in model["versions"]]
     assert shown == [*range(MOST_VERSIONS + 9, 9, -1), 1]
     assert (model["total"], model["can_roll_back"]) == (MOST_VERSIONS + 9, False)
-    assert model["versions"][-1]["services"] == ["video"]
+    assert model["versions"][-1]["agents"] == ["video"]
     assert model["versions"][-1]["lineage"] == {"seed": 0, "train_days": ["a/1"]}
 
 
