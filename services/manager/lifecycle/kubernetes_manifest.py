@@ -165,10 +165,12 @@ def _probes(spec: XappVersion, *, asks_itself: bool) -> dict[str, Any]:
     """All three. Where there is TLS the kubelet has no certificate for the status port, so the xApp asks its own with its own."""
     alive = _probe(spec.document.get("livenessProbe", {}), _ALIVE, asks_itself=asks_itself)
     ready = _probe(spec.document.get("readinessProbe", {}), _READY, asks_itself=asks_itself)
+    alive_s, ready_s, timeout_s = (15, 10, 10) if asks_itself else (10, 5, 5)  # a program takes longer than a request
+    startup = {"timeoutSeconds": 5} if asks_itself else {}
     return {
-        "startupProbe": {"timeoutSeconds": 5, **alive, "periodSeconds": 2, "failureThreshold": 60},
-        "livenessProbe": {"periodSeconds": 10, "timeoutSeconds": 5, **alive},
-        "readinessProbe": {"periodSeconds": 5, "timeoutSeconds": 5, **ready},
+        "startupProbe": {**startup, **alive, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {"periodSeconds": alive_s, "timeoutSeconds": timeout_s, **alive},
+        "readinessProbe": {"periodSeconds": ready_s, "timeoutSeconds": timeout_s, **ready},
     }
 
 

@@ -14,7 +14,7 @@ from tests.unit.charts.rendering import of_kind, render
 
 NAMESPACE, RELEASE = "city", "ricity"
 NAME, OLD, NEW = "routing-video", "0.1.0", "0.2.0+learned"
-SETTINGS = {"CONFIG_GENERATION": "1", "RICITY_REPLANS": "3"}
+SETTINGS = {"RICITY_CONFIG_GENERATION": "1", "RICITY_REPLANS": "3"}
 WITHIN_S = 30.0
 
 
@@ -90,10 +90,10 @@ async def test_instances_are_pods_of_one_deployment_per_version_and_configuratio
     first = await driver.start(NAME, NEW, SETTINGS)
     assert [each.instance_id for each in await driver.workloads()] in ([first], [pod_name(release, first)])
     await driver.start(NAME, NEW, SETTINGS)
-    await driver.start(NAME, NEW, {"CONFIG_GENERATION": "2"})
+    await driver.start(NAME, NEW, {"RICITY_CONFIG_GENERATION": "2"})
     seen = await until(driver, have_pods(3))
     assert {(each.name, each.version, each.state) for each in seen} == {(NAME, NEW, WorkloadState.RUNNING)}
-    assert [each.settings["CONFIG_GENERATION"] for each in seen] == ["1", "1", "2"]
+    assert [each.settings["RICITY_CONFIG_GENERATION"] for each in seen] == ["1", "1", "2"]
     assert sorted(each["spec"]["replicas"] for each in deployments(release).values()) == [1, 2]
 
 

@@ -14,7 +14,7 @@ from services.manager.settings import ManagerSettings
 from tests.unit.charts.rendering import ROOT, VALUE_SETS, environment, of_kind, pods, render
 
 PLACE = KubernetesPlace("city", "ricity", "ricity:0.1.0", "ricity-tls-{xapp}")
-SETTINGS = {"CONFIG_GENERATION": "3", "RICITY_REPLANS": "2"}
+SETTINGS = {"RICITY_CONFIG_GENERATION": "3", "RICITY_REPLANS": "2"}
 ROUTING = yaml.safe_load((ROOT / "xapps" / "routing" / "xapp.yaml").read_text())
 FULL = {
     "xapp_name": "a",

@@ -11,7 +11,7 @@ from services.manager.lifecycle.kubernetes_manifest import KubernetesPlace, depl
 from services.manager.lifecycle.kubernetes_state import workloads_of
 
 PLACE = KubernetesPlace("city", "ricity", "ricity:0.1.0")
-SETTINGS = {"CONFIG_GENERATION": "3"}
+SETTINGS = {"RICITY_CONFIG_GENERATION": "3"}
 RUNNING = {"state": {"running": {"startedAt": "2026-01-01T00:00:05Z"}}, "ready": True}
 ENDED = {"exitCode": 2, "reason": "Error", "startedAt": "2026-01-01T00:00:05Z", "finishedAt": "2026-01-01T00:00:06Z"}
 SAID = {**ENDED, "message": 'first\n{"event": "process.failed", "error": "no such policy"}\n'}
