@@ -18,6 +18,10 @@ RELEASE, MANAGED_BY, MANAGER = "app.kubernetes.io/instance", "app.kubernetes.io/
 STATUS_PORT = 9100
 _IDENTITY_FOLDER = "/etc/ricity/identity"
 _ALIVE, _READY = "alive", "ready"
+_OWN_PROBE = {  # seldom and patient: a program takes longer than a request
+    _ALIVE: {"periodSeconds": 15, "timeoutSeconds": 10},
+    _READY: {"periodSeconds": 10, "timeoutSeconds": 10},
+}
 _LEAST_CPUS, _LEAST_MEMORY_MIB = 0.1, 128
 _DEFAULT_USER = 10001
 _POD_SPEC: Mapping[str, Any] = {
@@ -165,12 +169,11 @@ def _probes(spec: XappVersion, *, asks_itself: bool) -> dict[str, Any]:
     """All three. Where there is TLS the kubelet has no certificate for the status port, so the xApp asks its own with its own."""
     alive = _probe(spec.document.get("livenessProbe", {}), _ALIVE, asks_itself=asks_itself)
     ready = _probe(spec.document.get("readinessProbe", {}), _READY, asks_itself=asks_itself)
-    alive_s, ready_s, timeout_s = (15, 10, 10) if asks_itself else (10, 5, 5)  # a program takes longer than a request
-    startup = {"timeoutSeconds": 5} if asks_itself else {}
+    patience = {"timeoutSeconds": 5} if "exec" in alive else {}
     return {
-        "startupProbe": {**startup, **alive, "periodSeconds": 2, "failureThreshold": 60},
-        "livenessProbe": {"periodSeconds": alive_s, "timeoutSeconds": timeout_s, **alive},
-        "readinessProbe": {"periodSeconds": ready_s, "timeoutSeconds": timeout_s, **ready},
+        "startupProbe": {**alive, **patience, "periodSeconds": 2, "failureThreshold": 60},
+        "livenessProbe": {"periodSeconds": 10, "timeoutSeconds": 5, **alive},
+        "readinessProbe": {"periodSeconds": 5, "timeoutSeconds": 5, **ready},
     }
 
 
@@ -183,6 +186,6 @@ def _probe(described: Mapping[str, Any], state: str, *, asks_itself: bool) -> di
     http = described.get("httpGet", {})
     port = http.get("port")
     if asks_itself and (not isinstance(port, int) or port == STATUS_PORT):
-        return {"exec": {"command": ["status-probe", state]}, **delays}
+        return {"exec": {"command": ["status-probe", state]}, **_OWN_PROBE[state], **delays}
     path = http.get("path", f"/ric/v1/health/{state}")
     return {"httpGet": {"path": path, "port": port if isinstance(port, int) else "status"}, **delays}

@@ -130,8 +130,9 @@ async def test_stop_takes_this_instance_and_with_the_last_one_the_deployment(dri
     await driver.start(NAME, NEW, SETTINGS)
     first, second = await until(driver, have_pods(2))
     await driver.stop(second.instance_id)
-    assert await driver.workloads() == [first]
-    await driver.stop(first.instance_id)
+    (left,) = await until(driver, have_pods(1))  # controllers before 1.22 may choose the first and make another for it
+    assert left.instance_id != second.instance_id
+    await driver.stop(left.instance_id)
     assert await driver.workloads() == []
     assert deployments(release) == {}
     await driver.stop(first.instance_id)
