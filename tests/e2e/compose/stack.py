@@ -23,10 +23,12 @@ COMMAND_TIMEOUT_S = 300
 _PAUSE = threading.Event()
 
 
-def command(*words, env=None, timeout_s=COMMAND_TIMEOUT_S):
+def command(*words, env=None, stdin=None, timeout_s=COMMAND_TIMEOUT_S):
     """Runs a program in the project's folder; returns its stdout, raises with both outputs when it fails."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RICITY_")} | (env or {})
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=timeout_s, check=False)
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
     assert done.returncode == 0, f"{' '.join(words)} exited {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
 
@@ -55,8 +57,9 @@ class Stack:
         self._files = [word for file in files for word in ("-f", str(file))]
         self._env = {**FREE_PORTS, **settings}
 
-    def compose(self, *words, timeout_s=COMMAND_TIMEOUT_S):
-        return command("docker", "compose", *self._files, "-p", self.project, *words, env=self._env, timeout_s=timeout_s)
+    def compose(self, *words, stdin=None, timeout_s=COMMAND_TIMEOUT_S):
+        line = ("docker", "compose", *self._files, "-p", self.project, *words)
+        return command(*line, env=self._env, stdin=stdin, timeout_s=timeout_s)
 
     def up(self, *services):
         self.compose("up", "-d", "--wait", "--wait-timeout", "180", *services)

@@ -96,6 +96,7 @@ def test_a_part_exports_exactly_what_is_declared(played, component):
     components = {"xapp": ("xapp", "routing")}.get(component, (component,))
     declared = {(spec.name, spec.kind) for spec in registry().values() if spec.component in components}
     assert {row for row in exported if not row[0].endswith("_created")} == declared
+    played.compose("exec", "-T", "prometheus", "promtool", "check", "metrics", stdin=text.replace("\r\n", "\n"))
 
 
 def test_no_panel_of_the_dashboard_is_empty(played):
