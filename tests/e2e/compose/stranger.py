@@ -23,8 +23,8 @@ WORDS = (
     b"PING\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
 )
-REFUSALS = (b"400", b"401")
-"""Go's servers say 400 to plain text where they expect TLS."""
+REFUSALS = (b"400", b"401", b"403")
+"""Go's servers say 400 to plain text where they expect TLS, the console 403 to whom asks for it by a name that is not its own."""
 
 TLS_ALERT = b"\x15\x03"
 LISTENS = "0A"
