@@ -50,7 +50,7 @@ test-fast: $(READY)  ## unit and contract tests
 	$(PYTEST) tests/unit tests/contract -n 2
 
 test-e2e: $(READY)  ## whole deployments as local processes: the day, kill -9, restarts
-	$(PYTEST) tests/e2e --ignore tests/e2e/compose --ignore tests/e2e/kubernetes
+	$(PYTEST) tests/e2e -n 2 --dist loadfile --ignore tests/e2e/compose --ignore tests/e2e/kubernetes
 
 test-compose: $(READY)  ## whole deployments as containers
 	$(PYTEST) tests/e2e/compose
