@@ -24,7 +24,7 @@ COUNTS = {
     "slicing": {"tbody tr": 6, "tbody .stack-part": 18},
     "xapps": {".card": 6, ".card-line .state.good": 6},
     "models": {"tbody tr": 1},
-    "health": {"tbody tr:has-text('MiB')": 7, "tbody tr:has-text('unreachable')": 0},
+    "health": {"tbody tr:has-text('MiB')": 7, "section:has(h2:text('Parts')) tbody tr:has-text('unreachable')": 0},
 }
 """What a view has of the paper's city, by selector."""
 
