@@ -54,26 +54,28 @@ def ask(ric: str, call: Callable[[Any], T]) -> T:
         return call(stub)
 
 
+_START_RIC = (
+    "start one with `ricity run --keep` or `docker compose up -d`, or name another with --ric host:port or RICITY_RIC; "
+    "containers speak TLS: `make -s login` prints what it takes"
+)
+
+
 @contextmanager
-def translated_errors(ric: str) -> Iterator[None]:
-    """gRPC's errors inside, ours outside."""
+def translated_errors(target: str, *, part: str = "RIC", start: str = _START_RIC) -> Iterator[None]:
+    """gRPC's errors inside, ours outside; `start` is what to do where no such part answers."""
     try:
         yield
     except grpc.RpcError as error:
         status, details = error.code(), error.details()
         kind = _ERRORS.get(status, RicityError)
         if kind is RicUnreachable:
-            raise RicUnreachable(
-                f"no RIC answers at {ric} ({details}): start one with `ricity run --keep` or `docker compose up -d`, "
-                "or name another with --ric host:port or RICITY_RIC; "
-                "containers speak TLS: `make -s login` prints what it takes"
-            ) from error
-        raise kind(f"the RIC at {ric} answered {status.name}: {details}") from error
+            raise RicUnreachable(f"no {part} answers at {target} ({details}): {start}") from error
+        raise kind(f"the {part} at {target} answered {status.name}: {details}") from error
 
 
-def check_address(ric: str) -> str:
-    """`ric` itself; `InvalidInput` unless it is host:port."""
-    host, _, port = ric.rpartition(":")
+def check_address(target: str, *, option: str = "--ric", example: str = DEFAULT_RIC) -> str:
+    """`target` itself; `InvalidInput` unless it is host:port."""
+    host, _, port = target.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise InvalidInput(f"--ric {ric!r}: expected host:port, e.g. {DEFAULT_RIC}")
-    return ric
+        raise InvalidInput(f"{option} {target!r}: expected host:port, e.g. {example}")
+    return target

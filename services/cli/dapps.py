@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import grpc
 import typer
 
-from ric_sim.domain.errors import InvalidInput, RicUnreachable
 from ricity.radio.v1 import radio_pb2, radio_pb2_grpc
-from services.cli.admin import TIMEOUT_S
+from services.cli.admin import TIMEOUT_S, check_address, translated_errors
 
 RadioOption = Annotated[str, typer.Option("--radio", help="Address of a radio network, host:port: its dApps instead.")]
 
@@ -20,24 +18,21 @@ def dapp_rows(radio: str) -> list[dict[str, Any]]:
     """One row per dApp, with the fields of an xApp's: what it was asked and answered is in frames in which it decided.
 
     Raises:
-        InvalidInput: `radio` is not host:port. RicUnreachable: nothing answers there.
+        InvalidInput: `radio` is not host:port. RicUnreachable: nothing answers there. Unauthenticated, PermissionDenied.
     """
     from services.cli.connection import connection  # the settings are loaded for a call, not for every --help
 
-    host, _, port = radio.rpartition(":")
-    if not host or not port.isdigit():
-        raise InvalidInput(f"--radio {radio!r}: expected host:port, e.g. 127.0.0.1:50061")
-    with connection().transport.blocking_channel(radio, peer="radio") as channel:
-        try:
-            found = radio_pb2_grpc.RadioAdminServiceStub(channel).ListDapps(radio_pb2.ListDappsRequest(), timeout=TIMEOUT_S)
-        except grpc.RpcError as error:
-            raise RicUnreachable(
-                f"no radio network answers at {radio} ({error.details()}): start one with `ricity run --slicing --keep`"
-            ) from error
-    return [_row(info) for info in found.dapps]
+    check_address(radio, option="--radio", example="127.0.0.1:50061")
+    with (
+        connection().transport.blocking_channel(radio, peer="radio") as channel,
+        translated_errors(radio, part="radio network", start="start one with `ricity run --slicing --keep`"),
+    ):
+        found = radio_pb2_grpc.RadioAdminServiceStub(channel).ListDapps(radio_pb2.ListDappsRequest(), timeout=TIMEOUT_S)
+    return [dapp_row(info) for info in found.dapps]
 
 
-def _row(info: radio_pb2.DappInfo) -> dict[str, Any]:
+def dapp_row(info: radio_pb2.DappInfo) -> dict[str, Any]:
+    """One dApp as JSON-ready fields, in the order of `xapp_row`'s."""
     answered = info.applied_total + info.refused_total
     return {
         "xapp_name": f"slicing-du-{info.du}",
@@ -49,4 +44,5 @@ def _row(info: radio_pb2.DappInfo) -> dict[str, Any]:
         "outstanding": 0,
         "delivered_total": answered + info.missing_total,
         "answered_total": answered,
+        "config_generation": None,  # a dApp reads its configuration at its start and tells no generation
     }

@@ -39,7 +39,7 @@ def list_xapps(ric: RicOption = DEFAULT_RIC, radio: RadioOption = "", as_json: J
     else:
         found = ask(ric, lambda stub: stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=TIMEOUT_S)).xapps
         rows = [xapp_row(info) for info in found]
-    cells = [tuple(row.values()) for row in rows]
+    cells = [tuple("–" if value is None else value for value in row.values()) for row in rows]
     emit({"xapps": rows}, as_json=as_json, people=lambda: table(f"xApps at {radio or ric}", _COLUMNS, cells))
 
 

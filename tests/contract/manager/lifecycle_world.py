@@ -191,6 +191,14 @@ class Manager:
         self.state.close()
 
 
+async def until(manager, condition) -> None:
+    """Looks until something holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await manager.look()
+            await asyncio.sleep(0.01)
+
+
 @contextlib.asynccontextmanager
 async def loop_driver(ric_port: int) -> AsyncIterator[LoopDriver]:
     driver = LoopDriver(ric_port)

@@ -10,8 +10,7 @@ from ric_sim.domain.errors import ConfigRefused, Conflict, InvalidInput, Rollout
 from ric_sim.e2 import config_pushes
 from services.manager.lifecycle.configuration import ConfigPath
 from services.manager.lifecycle.documents import xapps_document
-from tests.contract.manager.a1_client import PATIENCE_S
-from tests.contract.manager.lifecycle_world import DEAF, NAME, NEW, OLD, QUICK, descriptor, loop_driver, manager_on
+from tests.contract.manager.lifecycle_world import DEAF, NAME, NEW, OLD, QUICK, descriptor, loop_driver, manager_on, until
 
 
 @pytest.fixture
@@ -29,13 +28,6 @@ async def manager(ric, driver, tmp_path):
         opened.service.deploy(NAME, OLD, 2)
         await opened.until_ready(OLD, 2)
         yield opened
-
-
-async def until(manager, condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await manager.look()
-            await asyncio.sleep(0.01)
 
 
 def generations(manager):

@@ -11,7 +11,7 @@ from ric_sim.domain.errors import InvalidInput, MalformedFile, NotFound
 from services.manager.lifecycle.ab_operations import AbOperations
 from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
 from tests.contract.manager.a1_client import PATIENCE_S, manager_of
-from tests.contract.manager.lifecycle_world import DEAF, NAME, NEW, OLD, QUICK, descriptor, loop_driver, manager_on
+from tests.contract.manager.lifecycle_world import DEAF, NAME, NEW, OLD, QUICK, descriptor, loop_driver, manager_on, until
 
 
 @pytest.fixture
@@ -28,13 +28,6 @@ async def manager(ric, driver, tmp_path):
         opened.service.deploy(NAME, OLD, 1)
         await opened.until_ready(OLD)
         yield opened
-
-
-async def until(manager, condition):
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await manager.look()
-            await asyncio.sleep(0.01)
 
 
 def weights(manager):
