@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,8 @@ from services.console.parts import CRITIC, MANAGER, NODES, RADIO, REGISTRY, RIC
 MOST_LOGGED = 100
 BACKLOG_REQUESTS = 500
 """As the alert rule QueueBacklog has it."""
+SAFE_SPLIT_RATIO = 0.05
+"""Of an O-DU's recent frames; as the alert rule SlicingFallback has it."""
 
 _PARTS = {
     "load": (RIC, "RIC"),
@@ -82,9 +84,9 @@ class FaultWatch:
             if part["state"] != "ready" and part["name"] not in told:
                 yield Condition(f"part/{part['name']}", f"{part['name']} is {part['state']}", critical=True)
         for du, state in hub.get("radio").get("dus", {}).items():
-            lost = state["controls"].get("missing", 0) + state["controls"].get("refused", 0)
-            if lost:
-                yield Condition(f"controls/{du}", f"{du}: frames on the safe split, without a usable control", critical=False)
+            if _safe_split_ratio(state["controls"]) > SAFE_SPLIT_RATIO:
+                what = f"{du}: more than {SAFE_SPLIT_RATIO:.0%} of its frames on the safe split, without a usable control"
+                yield Condition(f"controls/{du}", what, critical=False)
         for policy in hub.get("policies").get("policies", ()):
             if not policy["enforced"]:
                 what = f"policy {policy['id']} is not enforced ({policy['reason']})"
@@ -108,3 +110,9 @@ class FaultWatch:
         for name, what in _RECENT.items():
             if ric.get("recent", {}).get(name):
                 yield Condition(f"recent/{name}", f"{what}, within half a minute", critical=name == "dropped")
+
+
+def _safe_split_ratio(controls: Mapping[str, float]) -> float:
+    """Of the frames that were played with these controls; one that was late belongs to no frame."""
+    frames = sum(count for result, count in controls.items() if result != "late")
+    return (controls.get("missing", 0.0) + controls.get("refused", 0.0)) / frames if frames else 0.0

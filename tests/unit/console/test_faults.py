@@ -1,3 +1,5 @@
+import pytest
+
 from services.console.faults import FaultWatch
 from services.console.hub import Hub
 
@@ -32,6 +34,22 @@ def test_an_xapp_is_missed_once_it_had_been_there():
     assert watch.update(hub, 0.0)["now"] == []
     hub.publish("live_xapps", {"connected": True, "instances": [{**instance, "state": "draining"}]})
     assert whats(watch.update(hub, 1.0)) == ["routing-ar: no instance is ready"]
+
+
+@pytest.mark.parametrize(
+    ("controls", "warned"),
+    [
+        ({}, False),
+        ({"late": 9.0}, False),
+        ({"applied": 95.0, "missing": 5.0}, False),
+        ({"applied": 94.0, "missing": 3.0, "refused": 3.0}, True),
+        ({"applied": 94.0, "shielded": 50.0, "missing": 6.0, "late": 70.0}, False),
+    ],
+)
+def test_a_frame_now_and_then_on_the_safe_split_is_no_fault(controls, warned):
+    hub = Hub()
+    hub.publish("radio", {"connected": True, "dus": {"du_0": {"controls": controls}}})
+    assert bool(FaultWatch().update(hub, 0.0)["now"]) is warned
 
 
 def test_critical_conditions_come_first():
