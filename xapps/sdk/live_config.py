@@ -63,7 +63,8 @@ class LiveConfig(Generic[SettingsT]):
         if notice.generation < self.generation:
             raise ConfigRefused(f"generation {notice.generation} is older than {self.generation}, which runs: send a newer one")
         settings = load_settings(type(self.settings), **self._merged(notice.settings))
-        if fixed := [name for name in self._fields if name not in self._live and self._differs(settings, name)]:
+        fixed = [name for name in self._fields if name not in self._live and self._differs(settings, name)]
+        if fixed and not notice.check_only:  # who asks only may want to start another instance with these
             names = ", ".join(map(variable_of, sorted(fixed)))
             raise ConfigRefused(f"{names}: read at the start only; while it runs it takes {', '.join(self.variables)}")
         if self._agent is not None:

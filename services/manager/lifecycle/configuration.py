@@ -42,7 +42,7 @@ async def choose_path(
     """How the configuration that is to follow `desired` can come about, and why not live. Changes nothing.
 
     Raises:
-        ConfigRefused: an instance that could take it live says what is wrong with it. RicUnreachable: nobody could be asked.
+        ConfigRefused: an instance says what is wrong with it. RicUnreachable: nobody could be asked.
     """
     versions = (desired.version, *desired.standby)
     running = [w for w in seen.workloads if w.name == xapp.name and w.state == WorkloadState.RUNNING and w.version in versions]
@@ -58,7 +58,7 @@ async def choose_path(
         before = whole_settings(xapp, version, desired.config)
         after = whole_settings(xapp, version, config)
         changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
-        if reason := _fixed(asked, changed) or await _objection(ric, asked, desired.config_generation + 1, after):
+        if reason := await _objection(ric, asked, desired.config_generation + 1, after) or _fixed(asked, changed):
             return ConfigPath.REPLACEMENT, reason
     return ConfigPath.LIVE, ""
 

@@ -70,9 +70,16 @@ async def test_what_is_read_at_the_start_takes_others(manager, driver):
 async def test_a_value_that_is_refused_changes_nothing(ric, manager, driver):
     driver.careful.most_replans = 8
     before = sorted(driver.running(OLD))
-    for replans, reason in (("99", "RICITY_REPLANS='99'"), ("9", "no time for more than 8")):
+    refusals = (
+        ({"RICITY_REPLANS": "99"}, "RICITY_REPLANS='99'"),
+        ({"RICITY_REPLANS": "9"}, "no time for more than 8"),
+        ({"RICITY_REPLAN": "3"}, "did you mean 'RICITY_REPLANS'"),
+        ({"RICITY_WINDOW": "32", "RICITY_REPLAN": "3"}, "did you mean 'RICITY_REPLANS'"),
+        ({"RICITY_WINDOW": "none"}, "RICITY_WINDOW='none'"),
+    )
+    for config, reason in refusals:
         with pytest.raises(ConfigRefused, match=reason):
-            await manager.service.configure(NAME, {"RICITY_REPLANS": replans})
+            await manager.service.configure(NAME, config)
     for _ in range(3):
         await manager.look()
     assert (generations(manager), limits(ric), sorted(driver.running(OLD))) == ([1, 1], [1, 1], before)

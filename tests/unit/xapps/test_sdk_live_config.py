@@ -63,6 +63,12 @@ def test_asking_changes_nothing(config, agent):
     assert (config.generation, config.settings.replans, agent.depth) == (4, 3, 2)
 
 
+def test_who_asks_hears_what_is_wrong_and_not_what_takes_a_start(config):
+    assert config.take(notice(5, check_only=True, policy="cspf")).accepted
+    refused = config.take(notice(5, check_only=True, policy="cspf", dept="3"))
+    assert (refused.accepted, "did you mean 'RICITY_DEPTH'" in refused.reason) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("generation", "settings", "reason"),
     [

@@ -495,7 +495,7 @@ class ConfigureXappRequest(_message.Message):
     xapp_name: _builtins.str
     generation: _builtins.int
     check_only: _builtins.bool
-    """asks whether it would be taken; nothing changes"""
+    """asks whether it could run, or start, with these; nothing changes"""
     @_builtins.property
     def instance_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """empty: every instance"""

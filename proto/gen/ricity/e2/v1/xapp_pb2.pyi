@@ -729,7 +729,7 @@ class ConfigNotice(_message.Message):
     """comes back in the answer"""
     generation: _builtins.int
     check_only: _builtins.bool
-    """says whether it would be taken; nothing changes"""
+    """says whether it could run, or start, with these; nothing changes"""
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """RICITY_* variables, whole: a live setting that is missing goes back to its default"""
