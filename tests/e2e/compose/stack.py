@@ -20,6 +20,9 @@ from ricity.e2.v1 import admin_pb2, admin_pb2_grpc
 ROOT = Path(__file__).resolve().parents[3]
 FREE_PORTS = {f"{part}_PORT": "0" for part in ("RIC", "PROMETHEUS", "GRAFANA", "MANAGER", "REGISTRY", "CONSOLE")}
 COMMAND_TIMEOUT_S = 300
+ROUTING_XAPPS = tuple(f"routing-{service}" for service in ("ar", "gaming", "industry", "iot", "video", "voip"))
+ROUTING_HALF = ("ric", "nodes", *ROUTING_XAPPS)
+"""Services of a deployment that only decides requests."""
 _PAUSE = threading.Event()
 
 

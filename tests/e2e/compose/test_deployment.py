@@ -9,11 +9,10 @@ import pytest
 
 from ric_sim.telemetry import registry
 from ric_sim.telemetry.dashboard import DASHBOARD_FILE
-from tests.e2e.compose.stack import ROOT, Stack, answers, eventually
+from tests.e2e.compose.stack import ROOT, ROUTING_XAPPS, Stack, answers, eventually
 
-XAPPS = {"routing-ar", "routing-gaming", "routing-industry", "routing-iot", "routing-video", "routing-voip"}
 DAPPS = {f"slicing-du-{du}" for du in range(6)}
-PARTS = XAPPS | DAPPS | {"ric", "nodes", "radio", "critic", "auditor", "manager", "registry", "console"}
+PARTS = set(ROUTING_XAPPS) | DAPPS | {"ric", "nodes", "radio", "critic", "auditor", "manager", "registry", "console"}
 DAY_WITHIN_S = 400
 REQUESTS = 47_061
 GOS_TOLERANCE = 0.003
@@ -61,7 +60,7 @@ def test_the_command_line_beside_it_lists_the_nodes(stack):
 def test_every_service_has_a_subscriber(stack):
     subscriptions = stack.ricity("e2", "subscriptions")["subscriptions"]
     subscribers = {instance.split("/")[0] for row in subscriptions if row["kind"] == "insert" for instance in row["instances"]}
-    assert subscribers == XAPPS
+    assert subscribers == set(ROUTING_XAPPS)
 
 
 def test_prometheus_reaches_every_part(stack):

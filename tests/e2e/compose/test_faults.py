@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.e2e.compose.stack import ROOT, Stack, answers, eventually, ready_instance
+from tests.e2e.compose.stack import ROOT, ROUTING_HALF, Stack, answers, eventually, ready_instance
 
 FLOWS = 3000
 RATE_PER_S = 75
@@ -34,7 +34,7 @@ def story(image):
         MAX_FLOWS=str(FLOWS),
     )
     try:
-        stack.up()
+        stack.up(*ROUTING_HALF)
         stub, channel = stack.admin()
         with channel:
             _wait_for_answers(stack, FLOWS // 10)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.compose.stack import Stack, answers, eventually, gos_by_service
+from tests.e2e.compose.stack import ROUTING_HALF, Stack, answers, eventually, gos_by_service
 
 STOPPED = "voip"
 REQUESTS = 47_061
@@ -16,7 +16,7 @@ GOS_TOLERANCE = 0.01
 def played(image):
     stack = Stack(PROFILE="paper", SPEED="max")
     try:
-        stack.up()
+        stack.up(*ROUTING_HALF)
         eventually(lambda: answers(stack) >= STOP_AFTER, within_s=120, every_s=0.5)
         stack.compose("stop", f"routing-{STOPPED}")
         eventually(lambda: answers(stack) == REQUESTS, within_s=DAY_WITHIN_S, every_s=2)
