@@ -23,6 +23,8 @@ RUN pip install --no-deps . && rm -rf ric_sim services xapps proto
 # Its group, too: programs of others (store, Prometheus, Grafana) have a user of their own and are given the group.
 RUN install -d -o ricity -g ricity /certs /tokens && ricity certs parts | (cd /certs && xargs install -d -o ricity -g ricity)
 COPY --chmod=755 services/common/status-probe.sh /usr/local/bin/status-probe
+# Also for what the manager starts; Compose and Kubernetes have their own words for it.
+HEALTHCHECK --interval=15s --timeout=10s --retries=3 --start-period=120s --start-interval=1s CMD ["status-probe", "ready"]
 
 # Kernels are compiled here, not at every start. Numba reads its cache only where it could also write, and the containers'
 # root is read-only: the start copies the cache (1 MB) to /tmp. Whole seconds, because a layer may lose the fractions.

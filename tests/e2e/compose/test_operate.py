@@ -34,7 +34,7 @@ def ricity(stack, *words, codes=(0,)):
     """The command line of this machine at the deployment's manager; its JSON."""
     line = [sys.executable, "-m", "services.cli.main", *words, "--manager", f"http://{stack.address('manager', 8080)}", "--json"]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=VERDICT_WITHIN_S, check=False)
-    assert done.returncode in codes, done.stdout[-2000:] + done.stderr[-2000:]
+    assert done.returncode in codes, done.stdout[:3000] + done.stderr[-2000:]  # a report begins with what it found
     return json.loads(done.stdout)
 
 
