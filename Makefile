@@ -46,11 +46,11 @@ run: $(READY)  ## the whole city day through the live system, slicing beside it;
 
 test: test-fast test-e2e test-compose  ## every test; those with containers need a Docker engine
 
-test-fast: $(READY)  ## unit and contract tests
-	$(PYTEST) tests/unit tests/contract -n 2
+test-fast: $(READY)  ## unit and contract tests, but those of ten seconds and more
+	$(PYTEST) tests/unit tests/contract -n 2 -m "not long"
 
-test-e2e: $(READY)  ## whole deployments as local processes: the day, kill -9, restarts
-	$(PYTEST) tests/e2e -n 2 --dist loadfile --ignore tests/e2e/compose --ignore tests/e2e/kubernetes
+test-e2e: $(READY)  ## the long ones, and whole deployments as local processes: the day, kill -9, restarts
+	$(PYTEST) tests -m "long or e2e" -n 2 --dist loadfile --ignore tests/e2e/compose --ignore tests/e2e/kubernetes
 
 test-compose: $(READY)  ## whole deployments as containers
 	$(PYTEST) tests/e2e/compose

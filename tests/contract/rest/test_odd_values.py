@@ -94,6 +94,7 @@ PATH_PARTS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 async def test_odd_values_are_refused_with_a_problem_or_taken(name, tmp_path):
     faults = {}

@@ -25,6 +25,7 @@ PATHS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.timeout(LONG_RUN * 30 or 300)
 @pytest.mark.parametrize("name", NAMES)
 async def test_every_answer_is_one_that_the_openapi_document_tells_of(name, tmp_path):

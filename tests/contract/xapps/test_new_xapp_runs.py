@@ -16,6 +16,7 @@ def _copy_shared_test_code(root):
         shutil.copy(repository() / "tests" / name, root / "tests" / name)
 
 
+@pytest.mark.long
 def test_a_new_xapp_passes_its_generated_test(tmp_path):
     shutil.copytree(repository() / "xapps", tmp_path / "xapps", ignore=shutil.ignore_patterns("__pycache__"))
     made = create_xapp("load_balancer", root=tmp_path)

@@ -24,6 +24,7 @@ def _plan(folder: Path, service: str = "voip") -> ContinualPlan:
     return ContinualPlan(CONFIG, weights, Shift(service, 2.0), seeds=(1, 2), reference_days=2)
 
 
+@pytest.mark.long
 def test_where_nothing_is_noticed_nobody_adapts(tmp_path: Path) -> None:
     plan = ContinualPlan(**{**vars(_plan(tmp_path)), "shift": Shift("voip", 1.0)})
     result = run_continual(plan, out=tmp_path / "out", watch=lambda _: None)
@@ -32,6 +33,7 @@ def test_where_nothing_is_noticed_nobody_adapts(tmp_path: Path) -> None:
     assert result["strategies"]["frozen"]["new"]["change"]["mean"] == 0.0
 
 
+@pytest.mark.long
 def test_adapted_agents_are_scored_on_both_regimes_and_kept(tmp_path: Path) -> None:
     plan = _plan(tmp_path)
     team = load_team(plan.weights, SERVICES)

@@ -53,6 +53,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         _train(tmp_path, resume=True)
 
 
+@pytest.mark.long
 def test_a_run_killed_outright_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     config = tiny_config(total_steps=10_000_000, evaluate_every=150, patience=10_000)
     path = tmp_path / "tiny.yaml"
