@@ -188,11 +188,17 @@ class AbTest:
 
 
 def _test_json(test: SplitTest) -> dict[str, Any]:
-    return {"requests": test.requests, "events": test.events, "log_ratios": test.log_ratios.tolist()}
+    return {
+        "requests": test.requests,
+        "events": test.events,
+        "log_ratios": test.log_ratios.tolist(),
+        "windows": [test.windows_fewer, test.windows_more],
+    }
 
 
 def _test(kept: dict[str, Any]) -> SplitTest:
-    return SplitTest(kept["requests"], kept["events"], np.array(kept["log_ratios"], dtype=float))
+    log_ratios = np.array(kept["log_ratios"], dtype=float)
+    return SplitTest(kept["requests"], kept["events"], log_ratios, *kept["windows"])
 
 
 def _counts(kept: dict[str, Any]) -> Counts:

@@ -50,11 +50,15 @@ class SplitTest:
     Attributes:
         requests, events: so far, of baseline and candidate.
         log_ratios: log P_w / P_1 over `_GRID`, summed over windows.
+        windows_fewer, windows_more: in which a smaller, or larger, share of the candidate's requests than of the baseline's met
+            the event.
     """
 
     requests: list[int] = field(default_factory=lambda: [0, 0])
     events: list[int] = field(default_factory=lambda: [0, 0])
     log_ratios: Vector = field(default_factory=lambda: np.zeros(len(_GRID)))
+    windows_fewer: int = 0
+    windows_more: int = 0
 
     def add(self, requests: tuple[int, int], events: tuple[int, int]) -> None:
         """Takes in a window: baseline and candidate.
@@ -68,6 +72,9 @@ class SplitTest:
             self.requests[side] += requests[side]
             self.events[side] += events[side]
         self.log_ratios += _window_log_ratios(requests, events)
+        difference = events[1] * requests[0] - events[0] * requests[1]
+        self.windows_fewer += difference < 0
+        self.windows_more += difference > 0
 
     def ratio(self, side: int) -> float:
         """Share of requests that met the event; side 0 is the baseline."""

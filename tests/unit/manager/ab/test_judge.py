@@ -65,6 +65,19 @@ def test_a_broken_guard_ends_the_test_at_once(bad, guard):
     assert second <= 10
 
 
+@pytest.mark.parametrize("bad", [{"refused": 10, "expired": 10}, {"lost": 10}, {"aborted": 10}, {"slow": 10}])
+@pytest.mark.parametrize("side", [0, 1])
+def test_one_moment_of_standing_still_decides_nothing(bad, side):
+    judge = Judge(("voip",), Rules(min_requests=100, max_requests=10_000))
+    for second in range(60):
+        sides = [{}, {}]
+        sides[side] = bad if second in (30, 31) else {}
+        judge.take({"voip": (counts(10, **sides[0]), counts(10, **sides[1]))}, unix_ms=1000 * second)
+        assert judge.verdict() is None, second
+    tests = (judge.overall, *judge.guarding.values())
+    assert any(max(test.log_evidence_more, test.log_evidence_fewer) > 6 for test in tests), "much evidence, of one event"
+
+
 def test_a_small_difference_does_not_break_a_guard_however_sure_it_is():
     judge = Judge(("voip",), Rules(max_requests=1_000_000))
     for second in range(400):
