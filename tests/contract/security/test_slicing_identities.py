@@ -46,10 +46,12 @@ async def stream_as(certs, name, port, peer, open_stream):
 
 async def attach(certs, radio, name: str, du: int):
     register = radio_pb2.RegisterRequest(protocol_version=1, du=du, instance_id="i1")
-    opened = stream_as(certs, name, radio.grpc_port, "radio", lambda channel: radio_pb2_grpc.RadioServiceStub(channel).Attach())
+    said = [radio_pb2.AttachRequest(register=register)]  # not written, because a refusal may be faster
+    opened = stream_as(
+        certs, name, radio.grpc_port, "radio", lambda channel: radio_pb2_grpc.RadioServiceStub(channel).Attach(said)
+    )
     async with opened as call:
-        await call.write(radio_pb2.AttachRequest(register=register))
-        return (await call.read()).register_result
+        return (await anext(aiter(call))).register_result
 
 
 async def test_a_dapp_attaches_for_its_own_du(certs, radio):
@@ -76,11 +78,14 @@ async def test_an_actor_speaks_for_itself_to_the_critic(certs, critic):
     async def join(name: str, agent: str):
         message = learning_pb2.LearnRequest(join=learning_pb2.JoinRequest(protocol_version=1, agent=agent, instance_id="i1"))
         opened = stream_as(
-            certs, name, critic.grpc_port, "critic", lambda channel: learning_pb2_grpc.LearningServiceStub(channel).Learn()
+            certs,
+            name,
+            critic.grpc_port,
+            "critic",
+            lambda channel: learning_pb2_grpc.LearningServiceStub(channel).Learn([message]),
         )
         async with opened as call:
-            await call.write(message)
-            return (await call.read()).join_result
+            return (await anext(aiter(call))).join_result
 
     assert (await join("slicing-du-0", "du_0")).refusal == learning_pb2.REFUSAL_OTHER_WORLD, "let in, and then judged"
     with pytest.raises(grpc.aio.AioRpcError) as raised:
