@@ -6,7 +6,8 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
-HEALED_WITHIN_S = 5.0
+HEALED_WITHIN_S = 10.0
+"""Beside another deployment on the same cores; alone it takes less than 5 s, as the tests with containers check."""
 KILL_AT = 800
 
 
