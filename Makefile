@@ -106,7 +106,7 @@ charts: $(READY)  ## generate the dashboard and the alert rules from ric_sim/tel
 bench: $(READY)  ## the published figures, each with its reference from the same run
 	@$(BIN)/ricity bench store && $(BIN)/ricity bench e2 && $(BIN)/ricity bench loop
 
-results: $(READY)  ## measure all that docs/results.md shows and write it (some 15 minutes); ONLY=live,eval,store,e2,loop
+results: $(READY)  ## measure all that docs/results.md shows and write it (some half an hour); ONLY=live,versions,...
 	@$(BIN)/python -m benchmarks.publish $(if $(ONLY),--only $(ONLY))
 
 new-xapp: $(READY)  ## a new xApp from the template: NAME=load_balancer

@@ -1,6 +1,6 @@
 """Measures everything docs/results.md shows and writes the page from what the commands printed.
 
-    make results                      all of it, some 15 minutes on two cores
+    make results                      all of it, some half an hour on two cores
     make results ONLY=eval,live       some of it; the rest of the page keeps its last outputs
     python -m benchmarks.publish --render    the page alone, from the outputs in docs/results/
 
@@ -32,7 +32,7 @@ COMMANDS = {
     "e2": "bench e2 --json",
     "loop": "bench loop --json",
     "train": "bench train-routing --json",
-    "slicing": "eval slicing --policy all --profile nominal --seeds 911,912 --json",
+    "slicing": "eval slicing --policy all --profile nominal --first-seed 911 --seeds 2 --json",
     "both": "run --profile paper --day test --slicing --json --out {scratch}/run",
     "slicing-train": "bench train-slicing --json",
     "slicing-live": "bench slicing-live --json",
