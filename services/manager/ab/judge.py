@@ -12,9 +12,6 @@ from services.manager.ab.split_test import SplitTest
 
 _MOST_POINTS = 400
 SIDES = ("baseline", "candidate")
-LEAST_WINDOWS = 3
-"""In so many windows one version has to be worse before anything is concluded from it. An instance that once stands still for a
-moment (the machine was busy) is late with all that it holds: many requests, but one event."""
 
 Measure = Callable[[Counts], tuple[int, int]]
 """Requests, and those of them that met the event."""
@@ -115,10 +112,9 @@ class Judge:
         if (broken := self._broken_guard()) is not None:
             return Verdict.GUARD, broken
         alpha = self.rules.side_alpha
-        if self.overall.windows_more >= LEAST_WINDOWS and self.overall.is_more(alpha):
+        if self.overall.is_more(alpha):
             return Verdict.WORSE, f"GoS fell by {-100 * self.gain:.2f} points"
-        enough = self.requests >= self.rules.min_requests and self.overall.windows_fewer >= LEAST_WINDOWS
-        if enough and self.overall.is_fewer(alpha):
+        if self.requests >= self.rules.min_requests and self.overall.is_fewer(alpha):
             return Verdict.BETTER, f"GoS rose by {100 * self.gain:.2f} points"
         if self.requests >= self.rules.max_requests:
             return Verdict.UNDECIDED, f"the evidence of {self.requests} requests did not suffice"
@@ -159,12 +155,12 @@ class Judge:
         alpha = self.rules.guard_alpha(self._n_guards)
         for guard in self._guards:
             test = self.guarding[guard.name]
-            if _is_broken(test, guard.margin, alpha):
+            if test.excess > guard.margin and test.is_more(alpha):
                 shares = f"{100 * test.ratio(1):.2f} % of the candidate's requests, {100 * test.ratio(0):.2f} % of the baseline's"
                 return f"guard {guard.name}: {shares} were {guard.what}"
         if len(self.services) > 1:
             for key, test in self.by_service.items():
-                if _is_broken(test, self.rules.guard_gos_ratio, alpha):
+                if test.excess > self.rules.guard_gos_ratio and test.is_more(alpha):
                     return f"guard GoS: that of {key} fell by {100 * test.excess:.2f} points"
         return None
 
@@ -201,10 +197,6 @@ def _version(counts: Counts) -> dict[str, Any]:
         "decision_p50_ms": counts.quantile_ms(0.5),
         "decision_p99_ms": counts.quantile_ms(0.99),
     }
-
-
-def _is_broken(test: SplitTest, margin: float, alpha: float) -> bool:
-    return test.windows_more >= LEAST_WINDOWS and test.excess > margin and test.is_more(alpha)
 
 
 def _guard(test: SplitTest, margin: float, alpha: float) -> dict[str, Any]:

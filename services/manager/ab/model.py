@@ -192,13 +192,14 @@ def _test_json(test: SplitTest) -> dict[str, Any]:
         "requests": test.requests,
         "events": test.events,
         "log_ratios": test.log_ratios.tolist(),
-        "windows": [test.windows_fewer, test.windows_more],
+        "log_evidence": test.log_evidence.tolist(),
     }
 
 
 def _test(kept: dict[str, Any]) -> SplitTest:
     log_ratios = np.array(kept["log_ratios"], dtype=float)
-    return SplitTest(kept["requests"], kept["events"], log_ratios, *kept["windows"])
+    log_evidence = np.array(kept.get("log_evidence", log_ratios), dtype=float)  # one kept before the two were told apart
+    return SplitTest(kept["requests"], kept["events"], log_ratios, log_evidence)
 
 
 def _counts(kept: dict[str, Any]) -> Counts:

@@ -35,6 +35,10 @@ _STEP, _LARGEST = 0.05, 5.0
 _PRIOR_SCALE = 0.3
 """Of the half-Cauchy weights over log odds ratios: a third is below 0.17, a third above 0.52, and the tail reaches 5."""
 
+MOST_OF_A_WINDOW = 1.0
+"""Natural logarithm; a single event may weigh more. An instance that once stands still for a moment (the machine was busy) is
+late with all that it holds: many requests, but one event. Cutting only makes the evidence smaller, so the error rates hold."""
+
 LOG_ODDS: Vector = np.arange(1, round(_LARGEST / _STEP) + 1, dtype=np.float64) * _STEP
 _HALF_CAUCHY = 1 / (1 + (LOG_ODDS / _PRIOR_SCALE) ** 2)
 _PRIOR = np.log(_HALF_CAUCHY / _HALF_CAUCHY.sum())
@@ -50,15 +54,13 @@ class SplitTest:
     Attributes:
         requests, events: so far, of baseline and candidate.
         log_ratios: log P_w / P_1 over `_GRID`, summed over windows.
-        windows_fewer, windows_more: in which a smaller, or larger, share of the candidate's requests than of the baseline's met
-            the event.
+        log_evidence: the same, but no window counts for more than `MOST_OF_A_WINDOW` or one event.
     """
 
     requests: list[int] = field(default_factory=lambda: [0, 0])
     events: list[int] = field(default_factory=lambda: [0, 0])
     log_ratios: Vector = field(default_factory=lambda: np.zeros(len(_GRID)))
-    windows_fewer: int = 0
-    windows_more: int = 0
+    log_evidence: Vector = field(default_factory=lambda: np.zeros(len(_GRID)))
 
     def add(self, requests: tuple[int, int], events: tuple[int, int]) -> None:
         """Takes in a window: baseline and candidate.
@@ -71,10 +73,9 @@ class SplitTest:
         for side in (0, 1):
             self.requests[side] += requests[side]
             self.events[side] += events[side]
-        self.log_ratios += _window_log_ratios(requests, events)
-        difference = events[1] * requests[0] - events[0] * requests[1]
-        self.windows_fewer += difference < 0
-        self.windows_more += difference > 0
+        log_ratios = _window_log_ratios(requests, events)
+        self.log_ratios += log_ratios
+        self.log_evidence += np.minimum(log_ratios, _most_of_a_window(requests))
 
     def ratio(self, side: int) -> float:
         """Share of requests that met the event; side 0 is the baseline."""
@@ -88,12 +89,12 @@ class SplitTest:
     @property
     def log_evidence_more(self) -> float:
         """log of the evidence that the candidate meets the event more often."""
-        return float(_log_sums(_PRIOR + self.log_ratios[_ZERO + 1 :]))
+        return float(_log_sums(_PRIOR + self.log_evidence[_ZERO + 1 :]))
 
     @property
     def log_evidence_fewer(self) -> float:
         """log of the evidence that the candidate meets the event less often."""
-        return float(_log_sums(_PRIOR[::-1] + self.log_ratios[:_ZERO]))
+        return float(_log_sums(_PRIOR[::-1] + self.log_evidence[:_ZERO]))
 
     def is_more(self, alpha: float) -> bool:
         """The candidate meets the event more often, at that error rate over all looks."""
@@ -125,6 +126,15 @@ def _window_log_ratios(requests: tuple[int, int], events: tuple[int, int]) -> Ve
     log_ways -= log_ways.max()
     ratios: Vector = _GRID * events[1] - _log_sums(log_ways + np.outer(_GRID, possible)) + _log_sums(log_ways)
     return ratios
+
+
+def _most_of_a_window(requests: tuple[int, int]) -> Vector:
+    """log of what one event, at the version that it speaks against, would weigh; at least `MOST_OF_A_WINDOW`."""
+    others, own = requests
+    if not others or not own:
+        return np.zeros(len(_GRID))
+    one: Vector = math.log(others + own) - np.log(own * np.exp(_GRID) + others) + np.maximum(_GRID, 0)
+    return np.maximum(one, MOST_OF_A_WINDOW)
 
 
 def _log_sums(exponents: Vector) -> Vector:
