@@ -79,6 +79,8 @@ def watch(
     """
     if count < 0:
         raise InvalidInput(f"--count {count}: expected 0 or more")
+    if kind:
+        _list(ric, 1, kind)  # the RIC knows the kinds
     seen = 0
     for conflict in watched_conflicts(ric):
         if kind not in ("", conflict.kind):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from fastapi import APIRouter, Request, Response
 
+from ric_sim.domain.errors import RicityError
 from services.console.descriptor_text import descriptor_json
 from services.console.passing import OBJECT_BODY, Ask, Name, passed_on, succeeds_with
 
@@ -32,9 +35,7 @@ def acts_router(manager: Ask, registry: Ask, *, log: Any) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
 
     async def act(part: Ask, request: Request, path: str, body: bytes | None = None) -> Response:
-        reply = await part(request.method, path, body)
-        _tell(log, request, reply)
-        return passed_on(reply)
+        return passed_on(await recorded(log, request, part(request.method, path, body)))
 
     _add_xapps(router, manager, act)
     _add_tests(router, manager, act)
@@ -103,6 +104,14 @@ def _model(name: str) -> str:
     return f"{_MODELS}/{quote(name, safe='')}"
 
 
-def _tell(log: Any, request: Request, reply: httpx.Response) -> None:
+async def recorded(log: Any, request: Request, asked: Awaitable[httpx.Response]) -> httpx.Response:
+    """What a part answers to an act. Who asked for what, and what became of it, is in the log, also if nobody answered."""
     who = request.scope.get("state", {}).get("token_name", "")
-    log.info("console.act", who=who, method=request.method, path=request.url.path, status=reply.status_code)
+    tell = partial(log.info, "console.act", who=who, method=request.method, path=request.url.path)
+    try:
+        reply = await asked
+    except RicityError as error:
+        tell(error=error.code)
+        raise
+    tell(status=reply.status_code)
+    return reply

@@ -24,7 +24,7 @@ from ric_sim.domain.errors import Overloaded, PartUnreachable
 from services.common.rest_limits import limit_bodies
 from services.common.rest_problems import install_problems, problem_answers
 from services.common.tokens import Role
-from services.console.acts import acts_router
+from services.console.acts import acts_router, recorded
 from services.console.hub import Hub
 from services.console.passing import OBJECT_BODY, Ask, Name, passed_on, succeeds_with
 
@@ -80,7 +80,7 @@ def make_app(page: Page) -> FastAPI:
     install_problems(app, log=log)
     limit_bodies(app)
     _add_looking(app, page)
-    _add_policies(app, page)
+    _add_policies(app, page, log=log)
     app.include_router(acts_router(page.manager, page.registry, log=log))
     app.router.routes.append(_PageFiles("/", StaticFiles(directory=STATIC, html=True)))
     return app
@@ -106,16 +106,16 @@ def _add_looking(app: FastAPI, page: Page) -> None:
         return visitor(request.scope.get("state", {}), read_only=page.read_only)
 
 
-def _add_policies(app: FastAPI, page: Page) -> None:
+def _add_policies(app: FastAPI, page: Page, *, log: Any) -> None:
     path = "/api/v1/policies/{type_id}/{policy_id}"
 
     @app.put(path, responses=succeeds_with(HTTPStatus.OK, HTTPStatus.CREATED), openapi_extra=OBJECT_BODY)
     async def put_policy(request: Request, type_id: Name, policy_id: Name) -> Response:
-        return passed_on(await page.change_policy("PUT", type_id, policy_id, await request.body()))
+        return passed_on(await recorded(log, request, page.change_policy("PUT", type_id, policy_id, await request.body())))
 
     @app.delete(path, status_code=HTTPStatus.NO_CONTENT, responses=succeeds_with(HTTPStatus.NO_CONTENT))
-    async def delete_policy(type_id: Name, policy_id: Name) -> Response:
-        return passed_on(await page.change_policy("DELETE", type_id, policy_id, None))
+    async def delete_policy(request: Request, type_id: Name, policy_id: Name) -> Response:
+        return passed_on(await recorded(log, request, page.change_policy("DELETE", type_id, policy_id, None)))
 
 
 def visitor(state: Mapping[str, Any], *, read_only: bool) -> Visitor:

@@ -6,6 +6,7 @@ with the label `ricity.xapp: <name>` are the xApp's, too: an upgrade replaces th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
@@ -23,6 +24,7 @@ from services.manager.lifecycle.driver import Environment, Versions, Workload, W
 
 API = "/v1.41"
 CALL_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 15.0
 _NAME, _VERSION, _SETTINGS = "ricity.xapp", "ricity.version", "ricity.settings"
 _INSTANCE, _PROJECT = "ricity.instance", "ricity.project"
 _COMPOSE = "com.docker.compose"
@@ -82,7 +84,12 @@ class DockerDriver:
         if created.status_code != httpx.codes.CREATED:
             raise DeploymentFailed(f"{name} {version} as image {body['Image']}: {_message(created)}")
         container = created.json()["Id"]
-        started = await self._call("POST", f"/containers/{container}/start")
+        try:
+            started = await self._call("POST", f"/containers/{container}/start", timeout=START_TIMEOUT_S)
+        except DriverUnavailable:
+            with contextlib.suppress(DriverUnavailable):  # else `workloads` tells of it once it is old
+                await self._remove(container)
+            raise
         if not started.is_success:
             await self._remove(container)
             raise DeploymentFailed(f"{name} {version} as image {body['Image']}: {_message(started)}")
@@ -103,7 +110,7 @@ class DockerDriver:
 
     async def _workload(self, row: Mapping[str, Any]) -> Workload:
         labels = row["Labels"]
-        lives = row["State"] in ("created", "running", "restarting", "paused")
+        lives = row["State"] in ("running", "restarting", "paused") or is_being_started(row)
         return Workload(
             instance_id=_instance_id(row),
             name=labels[_NAME],
@@ -189,6 +196,11 @@ def _as_of_compose(project: str, name: str) -> dict[str, str]:
         f"{_COMPOSE}.container-number": str(int(time.time() * 1000)),
         f"{_COMPOSE}.config-hash": "manager",  # without one, Compose takes a container for none of its own
     }
+
+
+def is_being_started(row: Mapping[str, Any]) -> bool:
+    """Created just now. An older one is of a manager, or an engine, that ended between creating and starting it."""
+    return row["State"] == "created" and time.time() - int(row["Created"]) < 2 * START_TIMEOUT_S
 
 
 def _instance_id(row: Mapping[str, Any]) -> str:

@@ -98,7 +98,7 @@ class KubernetesDriver:
             if status in _OURS_TO_MEND:
                 raise DeploymentFailed(f"{name} {version} as Deployment {wanted}: {made['message']}")
             if status not in (HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND):
-                return instance_of(_checked(status, made), number)
+                return instance_of(checked(status, made), number)
         raise DriverUnavailable(f"Deployment {wanted} changes faster than it can be changed: it is tried again")
 
     async def stop(self, instance_id: str, *, grace_s: float = 10.0) -> None:
@@ -136,7 +136,7 @@ class KubernetesDriver:
             if status == HTTPStatus.NOT_FOUND:
                 return
             if status != HTTPStatus.CONFLICT:
-                _checked(status, said)
+                checked(status, said)
                 return
         raise DriverUnavailable(f"Deployment {name} changes faster than it can be changed: it is tried again")
 
@@ -183,10 +183,10 @@ class KubernetesDriver:
 
     async def _get(self, method: Callable[..., Any], name: str) -> Any | None:
         status, said = await self._call(method, name)
-        return None if status == HTTPStatus.NOT_FOUND else _checked(status, said)
+        return None if status == HTTPStatus.NOT_FOUND else checked(status, said)
 
     async def _list(self, method: Callable[..., Any], **options: Any) -> list[Object]:
-        items: list[Object] = _checked(*await self._call(method, **options))["items"]
+        items: list[Object] = checked(*await self._call(method, **options))["items"]
         return items
 
     async def _call(self, method: Callable[..., Any], name: str | None = None, **options: Any) -> tuple[int, Any]:
@@ -209,12 +209,13 @@ class KubernetesDriver:
             ) from error
 
 
-def _checked(status: int, said: Any) -> Any:
+def checked(status: int, said: Any) -> Any:
     """The object of an answer that is no refusal."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return said
-    mend = {
+    mends: dict[int, str] = {
         HTTPStatus.UNAUTHORIZED: ": its token is not known there",
         HTTPStatus.FORBIDDEN: ": the manager's ServiceAccount needs the Role that charts/ricity makes",
-    }.get(HTTPStatus(status), "")
+    }
+    mend = mends.get(status, "")  # 0: there was no answer that the client understood
     raise DriverUnavailable(f"the API server refuses with status {status}: {said.get('message', said)}{mend}")

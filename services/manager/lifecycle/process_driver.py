@@ -7,6 +7,7 @@ holds it open for as long as it lives: whether it lives is asked of the lock, ne
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -160,7 +161,7 @@ def _argv(spec: XappVersion) -> tuple[str, ...]:
 def _read_record(folder: Path) -> _Record | None:
     try:
         return _Record(**json.loads((folder / _RECORD).read_text()))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, TypeError):  # not written yet, or not whole after a loss of power
         return None
 
 
@@ -196,5 +197,6 @@ def _last_words(output: Path) -> str:
         return ""
     for line in reversed(lines):
         if line.startswith("{") and '"process.failed"' in line:
-            return str(json.loads(line)["error"])[:_DETAIL_LENGTH]
+            with contextlib.suppress(ValueError, KeyError):  # anybody may write such a line, and a full disk cuts it off
+                return str(json.loads(line)["error"])[:_DETAIL_LENGTH]
     return lines[-1].strip()[:_DETAIL_LENGTH] if lines else ""

@@ -36,8 +36,8 @@ class Reconciler:
         self._upgrade = upgrade
         self._log = log
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._paused_until: dict[str, float] = {}
-        self._crashes: dict[str, int] = {}
+        self._paused_until: dict[tuple[str, str], float] = {}  # by name and version
+        self._crashes: dict[tuple[str, str], int] = {}
         self._said: dict[str, str] = {}
         self.view = RicView()
         self.workloads: tuple[Workload, ...] = ()
@@ -202,9 +202,15 @@ class Reconciler:
             self._state.put_xapps(replace(xapp, desired=replace(xapp.desired, config_floor=generation)))
 
     async def _retire_others(self, name: str, desired: Desired, seen: Seen) -> None:
-        """Versions that nobody wants: former candidates, and what was started just before it was not wanted any more."""
+        """Versions that nobody wants: former candidates, and what was there before the xApp was deployed.
+
+        They serve until those that are wanted do.
+        """
         wanted = {desired.version, *desired.standby}
-        await self._retire(w for w in seen.workloads if w.name == name and w.version not in wanted)
+        mine = [workload for workload in seen.workloads if workload.name == name]
+        ready = self._n_ready((workload for workload in mine if workload.version == desired.version), seen)
+        if ready >= desired.replicas or self.is_single(name):
+            await self._retire(workload for workload in mine if workload.version not in wanted)
 
     async def _keep_standby(self, name: str, desired: Desired, seen: Seen) -> None:
         """Candidates attach with weight 0, also to a RIC that has restarted and knows no weights."""
@@ -221,7 +227,7 @@ class Reconciler:
             await self._ric.set_weight(name, desired.version, WHOLE_WEIGHT, keep=False)
 
     async def _start(self, name: str, desired: Desired, missing: int) -> None:
-        if missing < 0 or time.monotonic() < self._paused_until.get(name, 0.0):
+        if missing < 0 or time.monotonic() < self._paused_until.get((name, desired.version), 0.0):
             return
         settings = settings_of(desired)
         for _ in range(missing):
@@ -243,12 +249,12 @@ class Reconciler:
         return sum(workload.instance_id in attached for workload in workloads)
 
     def _crashed(self, name: str, ended: Workload) -> None:
-        now_s = time.monotonic()
-        is_again = now_s - self._paused_until.get(name, -FORGIVEN_AFTER_S) < FORGIVEN_AFTER_S
-        count = self._crashes.get(name, 0) + 1 if is_again else 1
-        self._crashes[name] = count
+        now_s, key = time.monotonic(), (name, ended.version)
+        is_again = now_s - self._paused_until.get(key, -FORGIVEN_AFTER_S) < FORGIVEN_AFTER_S
+        count = self._crashes.get(key, 0) + 1 if is_again else 1
+        self._crashes[key] = count
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (count - 1))
-        self._paused_until[name] = now_s + pause_s
+        self._paused_until[key] = now_s + pause_s
         self._log.warning(
             "xapp.died", xapp=name, version=ended.version, exit_code=ended.exit_code, said=ended.detail, again_in_s=pause_s
         )

@@ -189,14 +189,21 @@ class Lifecycle:
         return asked
 
     def promote(self, name: str, *, winner: str, loser: str) -> None:
-        """The verdict of an A/B test: `winner` is wanted, `loser` is not. Nothing for an xApp that others have deployed."""
+        """The verdict of an A/B test: `winner` is wanted, `loser` is not. Nothing for an xApp that others have deployed.
+
+        A winner that others have started is theirs to keep; of the loser there are no instances then.
+        """
         xapp = self._state.xapps.get(name)
-        if xapp is None or xapp.deleted or xapp.desired is None or winner not in xapp.documents:
+        if xapp is None or xapp.deleted or xapp.desired is None:
             return
-        standby = {version: count for version, count in xapp.desired.standby.items() if version not in (winner, loser)}
-        previous = xapp.previous_version if xapp.desired.version == winner else xapp.desired.version
-        desired = replace(xapp.desired, version=winner, standby=standby)
-        self._state.put_xapps(replace(xapp, desired=desired, previous_version=previous))
+        desired, previous = xapp.desired, xapp.previous_version
+        standby = {version: count for version, count in desired.standby.items() if version not in (winner, loser)}
+        if winner in xapp.documents:
+            previous = previous if desired.version == winner else desired.version
+            desired = replace(desired, version=winner)
+        elif desired.version == loser:
+            desired = replace(desired, replicas=0)
+        self._state.put_xapps(replace(xapp, desired=replace(desired, standby=standby), previous_version=previous))
         self.reconciler.on_change(name, "modified")
 
     async def configure(self, name: str, config: Mapping[str, str]) -> Configured:
@@ -293,7 +300,10 @@ def _with_serving(xapp: CataloguedXapp, version: str, replicas: int) -> Desired:
         raise Conflict(
             f"{xapp.name} is deployed as {desired.version}: `ricity xapp upgrade {xapp.name} --to {version}` replaces it"
         )
-    return replace(desired or Desired(version), version=version, replicas=replicas)
+    if desired is None:
+        return Desired(version, replicas)
+    standby = {key: count for key, count in desired.standby.items() if key != version}
+    return replace(desired, version=version, replicas=replicas, standby=standby if replicas else {})
 
 
 def _with_standby(xapp: CataloguedXapp, version: str, replicas: int) -> Desired:

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from services.common.tokens import Role, create_token
 from tests.contract.rest.apps import MODEL, rest_apps
@@ -90,6 +91,17 @@ async def test_an_ab_test_that_cannot_start_says_why_and_has_no_figure(page):
     assert "1.0.0" in (await refused(page.post("/api/v1/ab", json=test), 400))["detail"]
     await refused(page.post("/api/v1/ab/ab-20260101-000000-abcd/stop"), 404)
     await refused(page.get("/api/v1/ab/ab-20260101-000000-abcd/evidence.svg"), 404)
+
+
+async def test_every_act_is_in_the_log_with_what_became_of_it(page):
+    path = "/api/v1/policies/ORAN_TrafficSteeringPreference/avoid"
+    with capture_logs() as logged:
+        await page.put(path, json={})
+        await page.delete(path)
+        await page.delete("/api/v1/xapps/nobody")
+    acts = [line for line in logged if line["event"] == "console.act"]
+    assert [(act["method"], act["path"]) for act in acts] == [("PUT", path), ("DELETE", path), ("DELETE", "/api/v1/xapps/nobody")]
+    assert all("status" in act or "error" in act for act in acts)
 
 
 async def test_a_model_is_promoted_and_brought_back(page):

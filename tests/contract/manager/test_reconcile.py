@@ -95,6 +95,48 @@ async def test_a_candidate_that_loses_goes(manager, driver):
         manager.service.deploy(NAME, OLD, 1, standby=True)
 
 
+async def test_a_winner_that_others_have_started_serves_alone(manager, driver):
+    """The manager's own loser is not wanted any more, so it does not come back."""
+    await AbOperations(manager.service, driver, manager.ric).settle(NAME, winner="9.9.9", loser=OLD)
+    for _ in range(5):
+        await manager.look()
+    assert (driver.running(OLD), driver.started) == ([], [OLD])
+    assert manager.service.xapps[NAME].desired.replicas == 0
+
+
+async def test_a_version_that_stood_by_serves_once_it_is_deployed(manager, driver):
+    manager.service.deploy(NAME, NEW, 1, standby=True)
+    await manager.until_ready(NEW)
+    manager.service.deploy(NAME, OLD, 0)
+    await until(manager, lambda: not driver.running(OLD) and not driver.running(NEW))
+    manager.service.deploy(NAME, NEW, 1)
+    await until(manager, lambda: weights(manager) == {NEW: 100})
+
+
+async def test_a_candidate_that_keeps_dying_does_not_keep_the_other_down(manager, driver):
+    manager.service.deploy(NAME, NEW, 1, standby=True)
+    for _ in range(3):
+        await manager.until_ready(NEW)
+        driver.kill(driver.running(NEW)[0])
+        await until(manager, lambda: not driver.running(NEW))
+    driver.kill(driver.running(OLD)[0])
+    await until(manager, lambda: bool(driver.running(OLD)))
+    assert driver.running(NEW) == [], "its pause is longer by now"
+
+
+async def test_what_was_there_serves_until_what_is_deployed_is_ready(ric, driver, tmp_path):
+    async with manager_on(tmp_path, ric.grpc_port, driver) as manager:
+        for version in (OLD, DEAF):
+            manager.service.onboard(descriptor(version))
+        await driver.start(NAME, OLD, {})
+        await manager.until_ready(OLD)
+        manager.service.deploy(NAME, DEAF, 1)
+        await until(manager, lambda: bool(driver.running(DEAF)))
+        for _ in range(5):
+            await manager.look()
+        assert len(driver.running(OLD)) == 1
+
+
 async def test_a_version_that_nobody_wants_is_stopped(manager, driver):
     await driver.start(NAME, NEW, {})
     await until(manager, lambda: not driver.running(NEW))

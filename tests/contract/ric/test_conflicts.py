@@ -189,6 +189,13 @@ async def test_the_cli_prints_conflicts_as_they_come(ric, guard, capsys):
     assert json.loads(capsys.readouterr().out)["loser"] == "two"
 
 
+async def test_a_misspelt_kind_is_named_and_not_waited_for(ric, capsys):
+    arguments = ["conflict", "watch", "--kind", "capcity", "--ric", f"127.0.0.1:{ric.grpc_port}", "--json"]
+    assert await asyncio.to_thread(main, arguments) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], "capacity" in error["message"]) == ("invalid_input", True)
+
+
 def test_without_a_ric_the_cli_says_what_to_do(capsys):
     assert main(["conflict", "counts", "--ric", "127.0.0.1:1", "--json"]) == 3
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "ric_unreachable"

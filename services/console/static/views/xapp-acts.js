@@ -151,7 +151,9 @@ function configure({ xapp }) {
     submit: "Apply",
     perform: async (tell, signal) => {
       const config = Object.fromEntries(settingLines(settings.value).map((each) => SETTING.exec(each).slice(1)));
-      const generation = (await act("PUT", path("xapps", xapp, "config"), config)).document.config_generation;
+      const kept = (await act("PUT", path("xapps", xapp, "config"), config)).document;
+      const generation = kept.config_generation;
+      if (!kept.replicas) return `Kept as generation ${generation}; none runs, the next instance starts with it.`;
       await until(() => {
         const running = ready(xapp, desired.version).map((each) => each.generation);
         tell(`Waiting for generation ${generation}; running: ${running.join(", ") || "none"}`);

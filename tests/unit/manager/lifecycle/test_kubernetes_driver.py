@@ -5,7 +5,7 @@ import yaml
 
 from ric_sim.domain.errors import DriverUnavailable, InvalidInput
 from services.manager.lifecycle.descriptor import XappVersion
-from services.manager.lifecycle.kubernetes_driver import KubernetesDriver, open_cluster
+from services.manager.lifecycle.kubernetes_driver import KubernetesDriver, checked, open_cluster
 from services.manager.lifecycle.kubernetes_manifest import KubernetesPlace
 
 
@@ -34,6 +34,12 @@ async def test_an_api_server_that_is_gone(nowhere):
         with pytest.raises(DriverUnavailable, match=r"127\.0\.0\.1:9 does not answer"):
             await call
     await driver.close()
+
+
+@pytest.mark.parametrize("status", [0, 403, 520])
+def test_any_refusal_is_one_to_ask_again_about(status):
+    with pytest.raises(DriverUnavailable, match=f"status {status}"):
+        checked(status, {})
 
 
 def test_without_a_way_to_a_cluster_it_says_which_setting_is_missing(tmp_path, monkeypatch):

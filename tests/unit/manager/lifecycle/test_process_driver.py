@@ -16,6 +16,7 @@ from services.manager.lifecycle.process_driver import ProcessDriver
 PROGRAMS = {
     "1.0.0": 'echo "$RICITY_INSTANCE_ID $RICITY_XAPP_VERSION $RICITY_RIC $RICITY_SERVICE"; exec sleep 600',
     "2.0.0": """echo noise; echo '{"event": "process.failed", "code": "x", "error": "no such city"}'; echo more; exit 2""",
+    "2.1.0": """echo '{"event": "process.failed"}'; echo '{"event": "process.failed", "err'; exit 2""",
     "3.0.0": "trap '' TERM; echo stubborn; while :; do sleep 0.05; done",
 }
 
@@ -70,15 +71,23 @@ async def test_starts_lists_and_stops(driver, tmp_path):
     assert [row.instance_id for row in await driver.workloads()] == [second]
 
 
-async def test_what_ended_says_why(driver):
-    instance_id = await driver.start("a", "2.0.0", {})
+@pytest.mark.parametrize(("version", "said"), [("2.0.0", "no such city"), ("2.1.0", '{"event": "process.failed", "err')])
+async def test_what_ended_says_why(driver, version, said):
+    instance_id = await driver.start("a", version, {})
 
     async def ended():
         (row,) = await driver.workloads()
         return row if row.state == WorkloadState.EXITED else None
 
     row = await until(ended)
-    assert (row.instance_id, row.exit_code, row.detail) == (instance_id, 2, "no such city")
+    assert (row.instance_id, row.exit_code, row.detail) == (instance_id, 2, said)
+
+
+async def test_a_record_that_is_not_whole_is_none(driver, tmp_path):
+    (tmp_path / "instances" / "a-1").mkdir(parents=True)
+    (tmp_path / "instances" / "a-1" / "record.json").write_text("")
+    instance_id = await driver.start("a", "1.0.0", {})
+    assert [row.instance_id for row in await driver.workloads()] == [instance_id]
 
 
 async def test_force_after_the_grace(driver, tmp_path):
