@@ -47,7 +47,7 @@ def create(
     """Make what is missing: the CA, a certificate per part and xApp, and scopes.yaml.
 
     What is there and sound is kept; a certificate in the last quarter of its life is renewed. Running parts take up renewed
-    files by themselves.
+    files by themselves; store, Grafana and a training over the RIC read theirs once.
 
     Examples:
 

@@ -15,7 +15,8 @@ from pydantic import Field
 from ric_sim.domain.errors import AccessRefused, MalformedFile, PermissionDenied, RicityError, Unauthenticated
 from services.common.errors import edge_codes
 from services.common.settings import ProcessSettings
-from services.common.tls import CERTIFICATE_FILE, KEY_FILE, TlsFiles, check_plain
+from services.common.tls import check_plain
+from services.common.tls_context import HttpsTls
 from services.common.tokens import Role, Token, TokenBook
 
 Scope = MutableMapping[str, Any]
@@ -43,8 +44,8 @@ class RestSettings(ProcessSettings):
         """What `uvicorn.Config` takes for https; nothing where it is http. Raises `CertificateUnusable`."""
         if self.tls_dir is None or not self.rest_tls:
             return {}
-        TlsFiles.read(self.tls_dir)
-        return {"ssl_certfile": str(self.tls_dir / CERTIFICATE_FILE), "ssl_keyfile": str(self.tls_dir / KEY_FILE)}
+        context = HttpsTls(self.tls_dir).lasting()
+        return {"ssl_context_factory": lambda _config, _default: context}
 
 
 def protect(app: FastAPI, settings: RestSettings, *, log: Any, browser: bool = False) -> None:

@@ -1,7 +1,8 @@
 """How a process meets its peers: mutual TLS with the files of one folder, or plain text on purpose.
 
 The folder (`RICITY_TLS_DIR`) is laid out as a Kubernetes TLS secret: `ca.crt`, `tls.crt`, `tls.key`; beside them, for a part
-that serves gRPC, `scopes.yaml`. All are read again when they change: a renewed certificate needs no restart.
+that serves gRPC, `scopes.yaml`. Certificate, key and scopes are read again when they change: servers take up a renewed
+certificate at the next handshake, channels of an event loop at their next call. A `blocking_channel` holds what it was made with.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 from ric_sim.domain.errors import CertificateUnusable, InvalidInput
 from ric_sim.e2.scopes import Access, OpenAccess, ScopeBook
 from services.common.channel import CHANNEL_OPTIONS
+from services.common.renewing_channel import RenewingChannel
 
 CA_FILE, CERTIFICATE_FILE, KEY_FILE, SCOPES_FILE = "ca.crt", "tls.crt", "tls.key", "scopes.yaml"
 
@@ -94,22 +96,28 @@ class Transport:
             raise InvalidInput("RICITY_TLS_DIR and RICITY_INSECURE=true contradict each other: set one of them")
 
     def channel(self, target: str, *, peer: str) -> grpc.aio.Channel:
-        """A channel to the part named `peer`.
+        """A channel to the part named `peer`; its calls are made with the certificate as it is when they begin.
 
         Args:
             target: host:port. The certificate that answers there has to be `peer`'s, whatever the address is.
         Raises:
             CertificateUnusable; InvalidInput: plain text to another machine.
         """
-        if (credentials := self._channel_credentials(target)) is None:
+        folder = self.tls_dir
+        if folder is None:
+            self._check_plain(target)
             return grpc.aio.insecure_channel(target, options=list(CHANNEL_OPTIONS))
-        return grpc.aio.secure_channel(target, credentials, options=_options(peer))
+        return RenewingChannel(
+            lambda: grpc.aio.secure_channel(target, _channel_credentials(folder), options=_options(peer)),
+            lambda: TlsFiles.stamp(folder),
+        )
 
     def blocking_channel(self, target: str, *, peer: str) -> grpc.Channel:
-        """As `channel`, for code without an event loop."""
-        if (credentials := self._channel_credentials(target)) is None:
+        """As `channel`, for code without an event loop; holds the certificate it was made with."""
+        if self.tls_dir is None:
+            self._check_plain(target)
             return grpc.insecure_channel(target, options=list(CHANNEL_OPTIONS))
-        return grpc.secure_channel(target, credentials, options=_options(peer))
+        return grpc.secure_channel(target, _channel_credentials(self.tls_dir), options=_options(peer))
 
     def bind(self, server: grpc.aio.Server, *, host: str, port: int) -> int:
         """Opens the server's port; the port it got (0 takes a free one).
@@ -146,12 +154,8 @@ class Transport:
         except (OSError, ssl.SSLError) as error:
             raise CertificateUnusable(f"{self.tls_dir / CA_FILE}: no CA ({error}): `ricity certs create` makes it") from error
 
-    def _channel_credentials(self, target: str) -> Any:
-        if self.tls_dir is None:
-            check_plain(_host_of(target), insecure=self.insecure, doing=f"talk to {target}")
-            return None
-        files = TlsFiles.read(self.tls_dir)
-        return grpc.ssl_channel_credentials(files.ca, files.key, files.certificate)
+    def _check_plain(self, target: str) -> None:
+        check_plain(_host_of(target), insecure=self.insecure, doing=f"talk to {target}")
 
     @staticmethod
     def _server_credentials(folder: Path) -> Any:
@@ -211,6 +215,11 @@ def _host_of(target: str) -> str:
 
 def _options(peer: str) -> list[tuple[str, Any]]:
     return [*CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", peer)]
+
+
+def _channel_credentials(folder: Path) -> Any:
+    files = TlsFiles.read(folder)
+    return grpc.ssl_channel_credentials(files.ca, files.key, files.certificate)
 
 
 def _configuration(files: TlsFiles) -> Any:
