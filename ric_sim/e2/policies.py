@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from typing import Any, Protocol, TypeVar
 
 from ric_sim.domain.errors import InvalidInput, Overloaded
 from ric_sim.domain.flow import Cause
@@ -18,11 +18,13 @@ from ric_sim.domain.reservation import CommitRequest
 from ric_sim.e2.codec import admission_cause, resource_name
 from ric_sim.e2.displacing import Displacing
 from ric_sim.e2.policy_compiler import Confirmed, HeldPolicy, Rules, compile_rules, status_of
-from ric_sim.e2.policy_scope import check_policy_id, directive_of
+from ric_sim.e2.policy_scope import Directive, check_policy_id, directive_of
 from ric_sim.e2.ports import XappPort
 from ric_sim.network.city import City
 from ricity.a1.v1 import policy_pb2
 from ricity.e2.v1 import common_pb2
+
+T = TypeVar("T")
 
 MAX_POLICIES = 20_000
 SETTLE_S = 0.02
@@ -57,6 +59,7 @@ class PolicyBook:
         self._confirmed: dict[XappPort, int] = {}
         self._radios: dict[object, tuple[int, frozenset[str]]] = {}
         self._writing = asyncio.Lock()  # what is stored last is what holds
+        self._changes: set[asyncio.Task[Any]] = set()
         self._dirty = asyncio.Event()
         self._news = asyncio.Event()
         self._statuses: dict[str, policy_pb2.PolicyStatus] = {}
@@ -83,26 +86,16 @@ class PolicyBook:
         directive = directive_of(self._city, policy)
         if policy.policy_id not in self._held and len(self._held) >= MAX_POLICIES:
             raise Overloaded(f"{MAX_POLICIES} policies are kept already: delete one first")
-        async with self._writing:
-            policy.generation = self._generation + 1
-            await self._store.put(policy.policy_id, policy.SerializeToString())
-            self._generation = policy.generation
-            self._held.pop(policy.policy_id, None)
-            self._held[policy.policy_id] = HeldPolicy(policy, directive)
-            self._dirty.set()
-        return policy.generation
+        return await self._to_its_end(self._put(policy, directive))
 
     async def delete(self, policy_id: str) -> bool:
         """Ends a policy; False if there is none of that id."""
         check_policy_id(policy_id)
-        async with self._writing:
-            if policy_id not in self._held:
-                return False
-            await self._store.delete(policy_id)
-            del self._held[policy_id]
-            self._generation += 1
-            self._dirty.set()
-        return True
+        return await self._to_its_end(self._delete(policy_id))
+
+    async def changed(self) -> None:
+        """Waits for the changes that are under way; to be called when no more come, before the storage is closed."""
+        await asyncio.gather(*self._changes, return_exceptions=True)
 
     async def keep_again(self) -> None:
         """Makes the storage hold what holds here, after it has lost its last changes. Raises `StoreUnreachable`."""
@@ -193,6 +186,33 @@ class PolicyBook:
             await asyncio.sleep(max(SETTLE_S, spent_s * (1 / SETTLE_SHARE - 1)))
 
     # --- inside --------------------------------------------------------------------------------------------------------
+
+    async def _to_its_end(self, change: Coroutine[Any, Any, T]) -> T:
+        """Waits for a change that also ends if the caller goes: the store may carry out what it was asked already."""
+        task = asyncio.create_task(change)
+        self._changes.add(task)
+        task.add_done_callback(self._changes.discard)
+        return await asyncio.shield(task)
+
+    async def _put(self, policy: policy_pb2.Policy, directive: Directive) -> int:
+        async with self._writing:
+            policy.generation = self._generation + 1
+            await self._store.put(policy.policy_id, policy.SerializeToString())
+            self._generation = policy.generation
+            self._held.pop(policy.policy_id, None)
+            self._held[policy.policy_id] = HeldPolicy(policy, directive)
+            self._dirty.set()
+        return policy.generation
+
+    async def _delete(self, policy_id: str) -> bool:
+        async with self._writing:
+            if policy_id not in self._held:
+                return False
+            await self._store.delete(policy_id)
+            del self._held[policy_id]
+            self._generation += 1
+            self._dirty.set()
+        return True
 
     @property
     def _store(self) -> PolicyStorage:

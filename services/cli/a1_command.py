@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from ric_sim.domain.errors import InvalidInput
+from ric_sim.domain.errors import InvalidInput, NotFound
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, table
 
@@ -59,15 +60,13 @@ def list_policies(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption 
 
       ricity a1 list --json
     """
-    rows = [
-        {
-            "policy_id": policy_id,
-            "type": type_id,
-            **_status_row(_status(manager, type_id, policy_id)),
-        }
-        for type_id in _type_ids(manager)
-        for policy_id in _policy_ids(manager, type_id)
-    ]
+    rows = []
+    for type_id in _type_ids(manager):
+        for policy_id in _policy_ids(manager, type_id):
+            # One that was deleted since its id was read is no policy any more.
+            with contextlib.suppress(NotFound):
+                status_row = _status_row(_status(manager, type_id, policy_id))
+                rows.append({"policy_id": policy_id, "type": type_id, **status_row})
     columns = ("<policy", "<type", "<status", "<reason")
     cells = [tuple(row.values()) for row in rows]
     emit({"policies": rows}, as_json=as_json, people=lambda: table(f"A1 policies at {manager}", columns, cells))

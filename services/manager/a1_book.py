@@ -100,6 +100,9 @@ class PolicyCache:
 
     def keep(self, policy: policy_pb2.Policy) -> None:
         """The RIC has stored it."""
+        former = self._policies.get(policy.policy_id, policy)
+        if former.policy_type_id != policy.policy_type_id:
+            del self._by_type[former.policy_type_id][policy.policy_id]
         self._policies[policy.policy_id] = policy
         self._by_type.setdefault(policy.policy_type_id, {})[policy.policy_id] = None
         self._tell(policy)

@@ -31,13 +31,12 @@ class PolicyService:
                 destination may not be called.
             OversizeMessage, Overloaded, RicUnreachable: nothing changed, but the last leaves it open.
         """
-        exists = self.cache.exists(policy_type.type_id, policy_id)
+        self.cache.exists(policy_type.type_id, policy_id)
         document = parse(body)
         policy = policy_type.policy(policy_id, document)
         policy.document_json = json.dumps(document)
         policy.notification_destination = self._destinations.check(destination) if destination else ""
-        await self._link.put(policy)
-        return not exists
+        return await self._link.put(policy)
 
     async def delete(self, type_id: str, policy_id: str) -> None:
         """Ends a policy. Raises `NotFound`, `RicUnreachable`."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from ric_sim.domain.errors import RicityError, RicUnreachable
+from ric_sim.domain.errors import InvalidInput, Overloaded, RicityError, RicUnreachable
 from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
 from services.common.tls import Transport
 from services.manager.a1_book import PolicyCache
@@ -30,16 +30,20 @@ class RicLink:
         self._channel = transport.channel(target, peer="ric")
         self._stub = policy_pb2_grpc.PolicyServiceStub(self._channel)
         self._changing = asyncio.Lock()  # the listing of a new association and single changes exclude each other
+        self._refused: dict[str, str] = {}  # why, by id of a policy that was to be given back
 
-    async def put(self, policy: policy_pb2.Policy) -> None:
-        """Creates or replaces a policy; it is stored when this returns.
+    async def put(self, policy: policy_pb2.Policy) -> bool:
+        """Creates (True) or replaces (False) a policy; it is stored when this returns.
 
         Raises:
-            InvalidInput: the city does not have what it names; Overloaded: too many; RicUnreachable: ask again later.
+            InvalidInput: the city does not have what it names, or another type has the id;
+                Overloaded: too many; RicUnreachable: ask again later.
         """
         async with self._changing:
+            exists = self._cache.exists(policy.policy_type_id, policy.policy_id)
             await self._put(policy)
             self._cache.keep(policy)
+        return not exists
 
     async def delete(self, policy_id: str) -> None:
         """Ends a policy. Raises `RicUnreachable`."""
@@ -47,9 +51,11 @@ class RicLink:
             request = policy_pb2.DeletePolicyRequest(policy_id=policy_id)
             await answered(self._target, self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
             self._cache.forget(policy_id)
+            self._refused.pop(policy_id, None)
 
     async def run(self) -> None:
         """Follows the RIC until cancelled; one that is away is tried again for ever."""
+        is_told = False  # that this absence goes on; each try would fill the log
         while True:
             try:
                 await self._synchronise()
@@ -57,6 +63,10 @@ class RicLink:
             except RicityError as error:
                 if self._cache.alive:
                     self._log.warning("ric.lost", ric=self._target, error=str(error))
+                    is_told = False
+                elif not is_told:
+                    self._log.warning("ric.not_followed", ric=self._target, error=str(error))
+                    is_told = True
             finally:
                 self._cache.lost()
             await asyncio.sleep(RETRY_S)
@@ -66,17 +76,29 @@ class RicLink:
         await self._channel.close()
 
     async def _synchronise(self) -> None:
-        """Takes over what the RIC holds; gives it what a store without its last moments has lost."""
+        """Takes over what the RIC holds; gives it what a store without its last moments has lost.
+
+        What it refuses is kept here, not enforced, until it is deleted or the RIC of a later association takes it.
+        """
         async with self._changing:
-            held: dict[str, policy_pb2.Policy] = {}
+            known: dict[str, policy_pb2.Policy] = {}
             call = self._stub.ListPolicies(policy_pb2.ListPoliciesRequest(), timeout=4 * CALL_TIMEOUT_S)
             while (page := await answered(self._target, call.read())) is not grpc.aio.EOF:
-                held.update({policy.policy_id: policy for policy in page.policies})
+                known.update({policy.policy_id: policy for policy in page.policies})
             for policy in self._cache.all():
-                if policy.policy_id not in held:
-                    await self._put(policy)
-                    held[policy.policy_id] = policy
-            self._cache.replace(held.values())
+                if policy.policy_id not in known:
+                    await self._give_back(policy)
+                    known[policy.policy_id] = policy
+            self._cache.replace(known.values())
+
+    async def _give_back(self, policy: policy_pb2.Policy) -> None:
+        try:
+            await self._put(policy)
+        except (InvalidInput, Overloaded) as error:
+            reason = str(error)
+            if self._refused.get(policy.policy_id) != reason:
+                self._log.error("ric.policy_refused", ric=self._target, policy=policy.policy_id, error=reason)
+            self._refused[policy.policy_id] = reason
 
     async def _follow(self) -> None:
         call = self._stub.WatchEnforcement(policy_pb2.WatchEnforcementRequest())
@@ -99,3 +121,4 @@ class RicLink:
             self._target, self._stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=CALL_TIMEOUT_S)
         )
         policy.generation = response.generation
+        self._refused.pop(policy.policy_id, None)

@@ -110,6 +110,7 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         termination.restore_owners(await owners.load())
         policies = StoredPolicies(location, settings.namespace, patience_s=CALL_PATIENCE_S)
         stack.push_async_callback(policies.aclose)
+        stack.push_async_callback(termination.policies.changed)
         await termination.policies.restore(policies)
         conflicts = StoredConflicts(location, settings.namespace, patience_s=CALL_PATIENCE_S)
         stack.push_async_callback(conflicts.aclose)

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 from services.cli.main import main
+from tests.contract.manager.a1_client import TSP
 
 TYPE = "ORAN_TrafficSteeringPreference"
 POLICY = '{"scope": {"serviceIdList": ["voip"]}, "tspResources": [{"preference": "AVOID", "nodeIdList": ["du-1"]}]}'
@@ -33,6 +34,27 @@ async def test_a_policy_is_put_listed_read_and_deleted(client, capsys, tmp_path)
     assert "tspResources" in (await run("types", TYPE))[1]["policySchema"]["properties"]
     assert (await run("delete", TYPE, "p1"))[0] == 0
     assert await run("delete", TYPE, "p1") == (2, {"error": {"code": "not_found", "message": _any_with("p1")}})
+
+
+async def test_a_policy_that_goes_while_the_list_is_made_is_left_out(client, capsys):
+    for policy_id in ("p1", "p2"):
+        await client.put(f"{TSP}/{policy_id}", content=POLICY)
+
+    async def serve(reader, writer):
+        """Passes one request on; deletes the policy `p1` just before its status is asked for."""
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        if path.endswith("p1/status"):
+            await client.delete(f"{TSP}/p1")
+        reply = await client.get(path)
+        head = f"HTTP/1.1 {reply.status_code} -\r\nContent-Type: {reply.headers['content-type']}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + reply.content)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        capsys.readouterr()
+        manager = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        assert await asyncio.to_thread(main, ["a1", "list", "--manager", manager, "--json"]) == 0
+    assert [row["policy_id"] for row in json.loads(capsys.readouterr().out)["policies"]] == ["p2"]
 
 
 class _any_with(str):

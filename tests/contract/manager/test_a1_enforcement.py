@@ -7,16 +7,18 @@ import contextlib
 import dataclasses
 
 import pytest
+import structlog
 
 from ric_sim.e2.codec import flow_to_proto
 from ric_sim.network.city import NodeKind
+from ric_sim.network.montreal import build_city
 from ric_sim.store.embedded import EmbeddedServer
 from ricity.e2.v1 import common_pb2, xapp_pb2
 from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.ric.composition import running_ric
 from services.ric.settings import RicSettings
 from tests.contract.manager.a1_client import TSP, agent_of, manager_of, routing_xapp, until, until_known
-from tests.harness import channel_to, open_xapp, route_on_empty_network
+from tests.harness import channel_to, eventually, open_xapp, ric_on_embedded_store, route_on_empty_network
 
 QOS = TSP.replace("TrafficSteeringPreference", "QoSTarget")
 SLA = TSP.replace("TrafficSteeringPreference", "SliceSLATarget")
@@ -214,6 +216,33 @@ async def test_a_ric_that_goes_is_noticed_and_one_that_comes_back_still_holds_th
                 async with running_ric(RicSettings(grpc_port=port, **settings)) as again:
                     await client.until_status(f"{TSP}/p1", "ENFORCED")
                     assert link not in await _route_by(again, flows[0], "after")
+
+
+async def test_a_policy_that_a_new_ric_refuses_holds_up_no_other():
+    """The RIC comes back with another city and an empty store; the manager gives it what it can."""
+    known_to_both = set(build_city("smoke").node_names)
+    gone = next(name for name in build_city("paper").node_names if name not in known_to_both)
+    async with contextlib.AsyncExitStack() as first:
+        ric = await first.enter_async_context(ric_on_embedded_store())
+        port = ric.grpc_port
+        with structlog.testing.capture_logs() as lines:
+            async with manager_of(port) as client:
+                await until_known(client)
+                for policy_id, node in (("p1", gone), ("p2", min(known_to_both))):
+                    assert (await client.put(f"{TSP}/{policy_id}", json=steering("AVOID", nodes=[node]))).status_code == 201
+                await first.aclose()
+                await _until_logged(lines, "ric.not_followed", 1)
+                for times_followed in (2, 3):
+                    async with ric_on_embedded_store(grpc_port=port, profile="smoke") as again:
+                        await _until_logged(lines, "ric.followed", times_followed)
+                        assert [policy.policy_id for policy in again.termination.policies.all()] == ["p2"]
+                        assert await client.status(f"{TSP}/p1") == UNCONFIRMED
+                (refused,) = (line for line in lines if line["event"] == "ric.policy_refused")
+                assert (refused["policy"], refused["log_level"], gone in refused["error"]) == ("p1", "error", True)
+
+
+async def _until_logged(lines, event, times):
+    await eventually(lambda: sum(line["event"] == event for line in lines) >= times)
 
 
 async def _route_by(ric, flow, flow_id):

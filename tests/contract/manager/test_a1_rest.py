@@ -91,6 +91,13 @@ async def test_a_destination_that_cannot_be_is_refused(client, uri):
     assert_problem(await client.put(f"{TSP}/p1", json=AVOID, params={"notificationDestination": uri}), 400, "http")
 
 
+async def test_of_two_types_that_claim_an_id_at_once_one_gets_it(client):
+    other = f"{TYPES}/ORAN_SliceSLATarget/policies"
+    replies = await asyncio.gather(client.put(f"{TSP}/p1", json=AVOID), client.put(f"{other}/p1", json=SLICE))
+    assert sorted(reply.status_code for reply in replies) == [201, 400]
+    assert len((await client.get(TSP)).json() + (await client.get(other)).json()) == 1
+
+
 async def test_what_is_no_route_of_the_interface_is_a_problem_too(client):
     assert_problem(await client.get("/A1-P/v2/nothing"), 404, "Not Found")
     assert_problem(await client.post(TYPES), 405, "Not Allowed")

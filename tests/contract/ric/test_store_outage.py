@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 
+import grpc
 import pytest
 
 from ric_sim.domain.errors import NotFound
@@ -13,7 +16,7 @@ from ric_sim.store.audit import audit
 from ric_sim.store.embedded import EmbeddedServer
 from ric_sim.store.policies import StoredPolicies
 from ric_sim.store.redis_store import RedisStore
-from ricity.a1.v1 import policy_pb2
+from ricity.a1.v1 import policy_pb2, policy_pb2_grpc
 from services.ric.composition import running_ric
 from services.ric.settings import RicSettings
 from tests.harness import PATIENCE_S, eventually, route_on_empty_network
@@ -94,6 +97,29 @@ async def test_releases_policies_and_the_order_of_changes_come_back_as_well(serv
     async with asyncio.timeout(PATIENCE_S):
         while "late" not in await stored.load():
             await asyncio.sleep(0.05)
+    await stored.aclose()
+
+
+@pytest.mark.parametrize("kind", ["put", "delete"])
+async def test_a_policy_change_whose_caller_went_is_the_same_in_the_store_and_the_ric(server, ric, channel, kind):
+    book, stub = ric.termination.policies, policy_pb2_grpc.PolicyServiceStub(channel)
+    policy = policy_pb2.Policy(policy_id="p", inapplicable=policy_pb2.NOT_ENFORCED_REASON_OTHER)
+    if kind == "delete":
+        await book.put(policy)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        if kind == "put":
+            call = stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=0.3)
+        else:
+            call = stub.DeletePolicy(policy_pb2.DeletePolicyRequest(policy_id="p"), timeout=0.3)
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await call
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert ended.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    await eventually(lambda: len(book.all()) == (kind == "put"))
+    stored = StoredPolicies(server.url, "city")
+    assert list(await stored.load()) == [kept.policy_id for kept in book.all()]
     await stored.aclose()
 
 
