@@ -8,11 +8,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
 
 def test_both_halves_are_played_and_no_cell_notices_that_the_critic_dies(live):
-    run = live("--profile", "smoke", "--rate", 4, "--slicing", "--slicing-weights", "shipped")
+    run = live("--profile", "smoke", "--rate", 4, "--slicing")
 
     def are_taught() -> bool:
         dus = run.read("slicing.json").get("dus", {}).values()
-        return bool(dus) and min(du["activations"] for du in dus) >= 2  # the first are those it started with
+        return bool(dus) and min(du["activations"] for du in dus) >= 2
 
     run.until(are_taught, "all actors to decide on weights of the critic's")
     killed = run.kill("critic", signal.SIGKILL)

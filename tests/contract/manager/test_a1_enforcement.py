@@ -220,20 +220,20 @@ async def test_a_ric_that_goes_is_noticed_and_one_that_comes_back_still_holds_th
 
 async def test_a_policy_that_a_new_ric_refuses_holds_up_no_other():
     """The RIC comes back with another city and an empty store; the manager gives it what it can."""
-    known_to_both = set(build_city("smoke").node_names)
-    gone = next(name for name in build_city("paper").node_names if name not in known_to_both)
+    node, gone = build_city("paper").node_names[0], "surgery"
     async with contextlib.AsyncExitStack() as first:
-        ric = await first.enter_async_context(ric_on_embedded_store())
+        ric = await first.enter_async_context(ric_on_embedded_store(profile="paper-7"))
         port = ric.grpc_port
         with structlog.testing.capture_logs() as lines:
             async with manager_of(port) as client:
                 await until_known(client)
-                for policy_id, node in (("p1", gone), ("p2", min(known_to_both))):
-                    assert (await client.put(f"{TSP}/{policy_id}", json=steering("AVOID", nodes=[node]))).status_code == 201
+                for policy_id, service in (("p1", gone), ("p2", "voip")):
+                    policy = steering("AVOID", nodes=[node], services=[service])
+                    assert (await client.put(f"{TSP}/{policy_id}", json=policy)).status_code == 201
                 await first.aclose()
                 await _until_logged(lines, "ric.not_followed", 1)
                 for times_followed in (2, 3):
-                    async with ric_on_embedded_store(grpc_port=port, profile="smoke") as again:
+                    async with ric_on_embedded_store(grpc_port=port) as again:
                         await _until_logged(lines, "ric.followed", times_followed)
                         assert [policy.policy_id for policy in again.termination.policies.all()] == ["p2"]
                         assert await client.status(f"{TSP}/p1") == UNCONFIRMED
