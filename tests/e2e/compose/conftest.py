@@ -19,7 +19,7 @@ def _missing():
     """Why containers cannot be started here; empty when they can."""
     for words in (("docker", "info"), ("docker", "compose", "version")):
         try:
-            done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return f"`{' '.join(words)}`: {error}"
         if done.returncode:

@@ -1,5 +1,6 @@
 """One compose project under test: up, looked at from outside, broken on purpose, and always taken down again."""
 
+import http.client
 import json
 import os
 import re
@@ -24,6 +25,9 @@ ROUTING_XAPPS = tuple(f"routing-{service}" for service in ("ar", "gaming", "indu
 ROUTING_HALF = ("ric", "nodes", *ROUTING_XAPPS)
 """Services of a deployment that only decides requests."""
 _PAUSE = threading.Event()
+_NOT_YET = (AssertionError, OSError, KeyError, ValueError, grpc.RpcError, http.client.HTTPException, subprocess.TimeoutExpired)
+"""What a look may meet while containers come and go."""
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def command(*words, env=None, stdin=None, timeout_s=COMMAND_TIMEOUT_S):
@@ -44,7 +48,7 @@ def eventually(look, *, within_s, every_s=0.1):
             if found := look():
                 return found
             failure = AssertionError(f"{look} was still {found!r} after {within_s} s")
-        except (AssertionError, OSError, grpc.RpcError) as error:
+        except _NOT_YET as error:
             failure = error
         if time.monotonic() > end_s:
             raise failure
@@ -59,6 +63,7 @@ class Stack:
         self.project = f"ricity-test-{uuid.uuid4().hex[:8]}"
         self._files = [word for file in files for word in ("-f", str(file))]
         self._env = {**FREE_PORTS, **settings}
+        self._addresses = {}
 
     def compose(self, *words, stdin=None, timeout_s=COMMAND_TIMEOUT_S):
         line = ("docker", "compose", *self._files, "-p", self.project, *words)
@@ -68,15 +73,19 @@ class Stack:
         self.compose("up", "-d", "--wait", "--wait-timeout", "180", *services)
 
     def down(self):
-        self.compose("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "3")
+        self.compose("--profile", "tools", "down", "--volumes", "--remove-orphans", "--timeout", "0")
 
     def ricity(self, *words):
         """The JSON that a command line beside the deployment prints."""
         return json.loads(self.compose("run", "--rm", "-T", "cli", "ricity", *words, "--json"))
 
     def rows(self):
-        """`docker inspect` of every container."""
-        return json.loads(command("docker", "inspect", *self.compose("ps", "--all", "--quiet").split()))
+        """`docker inspect` of every container; once more if one goes between the list and the look."""
+
+        def look():
+            return json.loads(command("docker", "inspect", *self.compose("ps", "--all", "--quiet").split()))
+
+        return eventually(look, within_s=20)
 
     def containers(self):
         """`docker inspect` of every container, by service."""
@@ -86,11 +95,13 @@ class Stack:
         return self.containers()[service]
 
     def address(self, service, port):
-        """host:port on this machine of a published port."""
-        return self.compose("port", service, str(port)).strip()
+        """host:port on this machine of a published port; no test starts a container that has one again."""
+        if (service, port) not in self._addresses:
+            self._addresses[service, port] = self.compose("port", service, str(port)).strip()
+        return self._addresses[service, port]
 
     def get(self, service, port, path):
-        with urllib.request.urlopen(f"http://{self.address(service, port)}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.address(service, port)}{path}", timeout=30) as answer:
             return json.load(answer)
 
     def kill_9(self, service):
@@ -110,9 +121,11 @@ class Stack:
         return admin_pb2_grpc.E2AdminServiceStub(channel), channel
 
     def metrics(self, service):
-        """The text of a part's /metrics, asked for inside its container."""
-        ask = "exec 3<>/dev/tcp/127.0.0.1/9100; printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
-        return self.compose("exec", "-T", service, "bash", "-c", ask).partition("\n\n")[2]
+        """The text of a part's /metrics, asked for at its container's own address (without TLS)."""
+        shown = f'{{{{(index .NetworkSettings.Networks "{self.project}_default").IPAddress}}}}'
+        address = command("docker", "inspect", "--format", shown, f"{self.project}-{service}-1").strip()
+        with _DIRECT.open(f"http://{address}:9100/metrics", timeout=30) as answer:
+            return answer.read().decode()
 
     def prometheus(self, path, **parameters):
         """`data` of an answer of Prometheus' HTTP interface."""
@@ -151,7 +164,7 @@ class TlsStack(Stack):
 
 def ready_instance(stub, xapp, *, version=None):
     """The id of the one ready instance of an xApp, None while there is none; of a version, if one is named."""
-    found = stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=2).xapps
+    found = stub.ListXapps(admin_pb2.ListXappsRequest(), timeout=10).xapps
     ready = [info for info in found if info.xapp_name == xapp and info.state == "ready"]
     ids = [info.instance_id for info in ready if version in {None, info.xapp_version}]
     return ids[0] if ids else None

@@ -6,7 +6,7 @@ import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 
-SILENCE_S = 2
+SILENCE_S = 5
 AT_ONCE = 24
 PATHS = (
     "/",
@@ -86,5 +86,5 @@ def _credulous():
 
 def _is_refusal(answer):
     if answer.startswith(b"HTTP/"):
-        return answer.split(maxsplit=2)[1] in REFUSALS
+        return answer.split(maxsplit=2)[1:2] in [[code] for code in REFUSALS]
     return answer.startswith(TLS_ALERT)

@@ -59,7 +59,8 @@ def model(secured, tmp_path_factory):
     folder = untrained_folder(tmp_path_factory.mktemp("weights"), ["ar"], seed=1)
     files = [("files", (path.name, path.read_bytes())) for path in folder.glob("*.safetensors")]
     url = f"https://{secured.address('registry', 8090)}/registry/v1/models/{MODEL}/versions?metric=gos_validation=0.97"
-    reply = httpx.post(url, files=files, headers={"Authorization": f"Bearer {secured.token}"}, verify=context, trust_env=False)
+    token = {"Authorization": f"Bearer {secured.token}"}
+    reply = httpx.post(url, files=files, headers=token, verify=context, trust_env=False, timeout=60)
     assert reply.status_code == 201, reply.text
     return MODEL
 
@@ -75,6 +76,7 @@ def test_an_upgrade_is_done_from_the_page(watched, pictures):
     page.get_by_label("To version").select_option(NEW)
     page.get_by_text("Limits").click()
     page.get_by_label("Ready within").fill("200")
+    page.get_by_label("Each share for").fill("4")  # seconds: the page is to be seen in the middle of it
     dialog = page.locator("dialog")
     dialog.get_by_role("button", name="Upgrade", exact=True).click()
     expect(dialog.get_by_role("status")).to_contain_text("shift", timeout=UPGRADE_MS)
