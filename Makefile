@@ -38,7 +38,8 @@ $(READY): pyproject.toml constraints.txt
 	$$python -m venv .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt torch  # first, so that nothing else picks its build
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@echo "compiling the kernels (once)"; $(BIN)/python -m ric_sim.network.policies && $(BIN)/python -m ric_sim.radio
+	@echo "compiling the kernels (once)"; $(BIN)/python -m ric_sim.network.policies && { $(BIN)/python -m ric_sim.radio & radio=$$!; \
+	  $(BIN)/python -m ric_sim.envs && $(BIN)/python -m services.trainer && wait $$radio; }
 	@touch $@
 
 run: $(READY)  ## the whole city day through the live system, slicing beside it; PROFILE=smoke|paper|congested|stress POLICY=... SPEED=max|N

@@ -1,5 +1,11 @@
 """Shared by all tests: figures that a test measured (`record_property`) are printed at the end."""
 
+from hypothesis import HealthCheck, settings
+
+# How long one example takes is the machine's affair.
+settings.register_profile("ricity", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ricity")
+
 
 def pytest_terminal_summary(terminalreporter):
     reports = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import random
+import socket
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 
@@ -22,7 +24,7 @@ from ricity.e2.v1 import common_pb2, termination_pb2, termination_pb2_grpc, xapp
 from services.ric.composition import RunningRic, running_ric
 from services.ric.settings import RicSettings
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 async def eventually(condition: Callable[[], Any], *, within_s: float = PATIENCE_S) -> Any:
@@ -43,8 +45,20 @@ async def ric_on_embedded_store(**overrides: Any) -> AsyncIterator[RunningRic]:
             yield ric
 
 
+def lasting_port() -> int:
+    """A free port that nobody is given while it is not listened on: below those that the kernel gives out."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Stream:
     """The client end of a bidirectional stream: send, and wait for a message of a kind."""
+
+    ALIVE: Any = None
+    """The message that says no more than that it is there."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
@@ -78,6 +92,23 @@ class Stream:
                     pass
             return await self._call.code()
 
+    async def keep_alive(self) -> None:
+        """Says every second that it is there, until cancelled or the stream has ended."""
+        with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
+            while True:
+                await self.send(self.ALIVE)
+                await asyncio.sleep(1)
+
+    @contextlib.asynccontextmanager
+    async def kept_alive(self) -> AsyncIterator[Self]:
+        """Inside, it says that it is there."""
+        alive = asyncio.create_task(self.keep_alive())
+        try:
+            yield self
+        finally:
+            alive.cancel()
+            await asyncio.gather(alive, return_exceptions=True)
+
     def cancel(self) -> None:
         """Breaks the stream as a killed process does."""
         self._call.cancel()
@@ -85,6 +116,8 @@ class Stream:
 
 class ScriptedAgent(Stream):
     """A node agent that says what the test tells it to."""
+
+    ALIVE = termination_pb2.ConnectRequest(keep_alive=termination_pb2.KeepAlive())
 
     async def setup(self, city: City, **overrides: Any) -> termination_pb2.SetupResult:
         """E2 setup with one O-DU that offers KPM and RC."""
@@ -97,13 +130,6 @@ class ScriptedAgent(Stream):
         }
         await self.send(termination_pb2.ConnectRequest(setup=termination_pb2.SetupRequest(**request)))
         return await self.receive("setup_result")
-
-    async def keep_alive(self) -> None:
-        """Says every second that it is there, until cancelled or the stream has ended."""
-        with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError):
-            while True:
-                await self.send(termination_pb2.ConnectRequest(keep_alive=termination_pb2.KeepAlive()))
-                await asyncio.sleep(1)
 
     async def raise_requests(self, flows: Sequence[FlowRequest], *, time_to_wait_ms: int = 10_000, resent: bool = False) -> None:
         """Sends INSERTs."""
@@ -123,6 +149,8 @@ class ScriptedAgent(Stream):
 
 class ScriptedXapp(Stream):
     """An xApp instance that says what the test tells it to."""
+
+    ALIVE = xapp_pb2.AttachRequest(keep_alive=xapp_pb2.KeepAliveNotice())
 
     _request_ids = itertools.count(1)
 

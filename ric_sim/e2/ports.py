@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncIterator
 
@@ -26,7 +25,7 @@ class Port:
         self._keep_alives = 0
         self._keep_alive_due = False
         self.closed = False
-        self.last_heard_s = time.monotonic()
+        self._was_heard = True
 
     def wake(self) -> None:
         """Something is there to be sent."""
@@ -34,7 +33,12 @@ class Port:
 
     def heard(self) -> None:
         """The peer sent something."""
-        self.last_heard_s = time.monotonic()
+        self._was_heard = True
+
+    def was_heard(self) -> bool:
+        """Whether the peer sent something since this was asked last."""
+        heard, self._was_heard = self._was_heard, False
+        return heard
 
     def keep_alive(self) -> None:
         """Sends a keep-alive with the next batch."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from ric_sim.domain.errors import InvalidInput, OversizeMessage
 from ric_sim.e2.ports import AgentPort, Port, XappPort
 from ric_sim.e2.scopes import Access, OpenAccess, Scope
-from ric_sim.e2.termination import KEEP_ALIVE_MS, SILENCE_MS, Termination
+from ric_sim.e2.termination import KEEP_ALIVE_MS, SILENT_PERIODS, Termination
 from ric_sim.telemetry import counter
 from ricity.e2.v1 import termination_pb2, termination_pb2_grpc, xapp_pb2, xapp_pb2_grpc
 
@@ -142,9 +141,11 @@ async def _read(port: Port, incoming: Any, take: Callable[[Any], None], failure:
 
 async def _watch(port: Port) -> None:
     """Sends keep-alives; closes a port whose peer has been silent for too long."""
+    silent_periods = 0  # not seconds: what came while this process stood still is yet to be read
     while not port.closed:
         await asyncio.sleep(KEEP_ALIVE_MS / 1000)
-        if time.monotonic() - port.last_heard_s > SILENCE_MS / 1000:
+        silent_periods = 0 if port.was_heard() else silent_periods + 1
+        if silent_periods >= SILENT_PERIODS:
             counter("ricity_ric_dropped_total").labels(queue="silent_peers").inc()
             port.close()
         port.keep_alive()

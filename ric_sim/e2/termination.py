@@ -23,8 +23,8 @@ from ric_sim.telemetry import counter, gauge
 from ricity.e2.v1 import common_pb2, termination_pb2, xapp_pb2
 
 KEEP_ALIVE_MS = 1_500
-SILENCE_MS = 4_500
-"""A peer silent for so long is taken for lost (three keep-alives)."""
+SILENT_PERIODS = 3
+"""A peer silent for so many keep-alive periods in a row is taken for lost."""
 
 MAX_NAME_LENGTH = 64
 MAX_KEPT_POOLS = 4096

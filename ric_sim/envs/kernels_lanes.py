@@ -325,13 +325,13 @@ def fill(
     for lane in range(len(lanes.status)):
         for _ in range(n_flows):
             _next_request(arrays, ep, lanes, lane, verdicts)
-            lanes.status[lane] = kernels.begin(arrays, ep, lane, _ON_SNAPSHOT)
+            lanes.status[lane] = kernels.begin(arrays, ep, lane, np.bool_(_ON_SNAPSHOT))
             guide = lanes.episode[lane] % 2
             while lanes.status[lane] == GOING:
-                lanes.status[lane] = kernels.observe(arrays, ep, lane, (anywhere, False), out, lane)
+                lanes.status[lane] = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(False)), out, lane)
                 if lanes.status[lane] != GOING:
                     break
-                best = -1
+                best = np.int64(-1)
                 for action in range(out.mask.shape[1]):
                     if out.mask[lane, action] and (best < 0 or out.slots[lane, action, guide] < out.slots[lane, best, guide]):
                         best = action

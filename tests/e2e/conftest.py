@@ -1,5 +1,6 @@
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tests.e2e.live_run import WITHIN_S, LiveRun
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUSY_HOUR_MS = 16 * 3_600_000
-BUSY_REQUESTS = 3000
+BUSY_REQUESTS = 5000
 
 LiveRunStarter = Callable[..., LiveRun]
 
@@ -35,7 +36,11 @@ def live(tmp_path: Path) -> Iterator[LiveRunStarter]:
     for run in started:
         if run.process.poll() is None:
             run.process.send_signal(signal.SIGINT)
+    for run in started:
+        try:
             run.process.wait(WITHIN_S)
+        except subprocess.TimeoutExpired:
+            run.process.kill()
 
 
 @pytest.fixture(scope="session")

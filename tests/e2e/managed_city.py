@@ -1,5 +1,6 @@
 """A RIC on an embedded store, a manager and nodes, each a real process; the manager runs the xApps."""
 
+import contextlib
 import json
 import os
 import signal
@@ -55,9 +56,15 @@ class ManagedCity:
         self.folder = folder
         self._store_url = store_url
         self.ric_port = 0
-        self.start_ric()
+        self.ric: Part | None = None
+        self.manager: Part | None = None
         self.nodes: Part | None = None
-        self.start_manager()
+        try:
+            self.start_ric()
+            self.start_manager()
+        except BaseException:
+            self.close()
+            raise
 
     def start_ric(self) -> None:
         """The second time on the same port and store."""
@@ -94,8 +101,16 @@ class ManagedCity:
         return code, said
 
     def close(self) -> None:
-        for pid_file in (self.folder / "xapps" / "instances").glob("*/pid"):
-            os.kill(int(pid_file.read_text()), signal.SIGTERM)
-        for part in (self.nodes, self.manager, self.ric):
+        if self.manager is not None:
+            self.manager.end()  # first: it would start again what ends
+        end_instances(self.folder / "xapps")
+        for part in (self.nodes, self.ric):
             if part is not None:
                 part.end()
+
+
+def end_instances(xapp_folder: Path) -> None:
+    """What a manager that has gone has left running."""
+    for pid_file in (xapp_folder / "instances").glob("*/pid"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(int(pid_file.read_text()), signal.SIGTERM)

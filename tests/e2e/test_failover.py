@@ -18,8 +18,8 @@ from tests.contract.ric.test_failover import commit_all
 from tests.harness import channel_to, eventually
 from tests.sentinel_system import PASSWORD, sentinel_system
 
-pytestmark = pytest.mark.e2e
-REJOINED_WITHIN_S = 40.0
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+REJOINED_WITHIN_S = 100.0
 
 
 async def test_what_a_promoted_replica_lacks_is_given_back_before_anything_else_is_committed(tmp_path):
@@ -35,14 +35,14 @@ async def test_what_a_promoted_replica_lacks_is_given_back_before_anything_else_
             flows = [day.flow(i) for i in range(1000)]
             decided: dict[str, int] = {}
             await commit_all(ric, channel, flows[:10], decided)
-            assert replicated.get() == 1
+            n = await commit_until_replicated(ric, channel, flows, 10, decided)
             with (
                 replica.stopped()
             ):  # these are acknowledged when the wait for a replica has run out, and are on the primary alone
-                await commit_all(ric, channel, flows[10:15], decided)
+                await commit_all(ric, channel, flows[n : n + 5], decided)
                 assert replicated.get() == 0
                 await asyncio.to_thread(primary.kill)
-            await commit_all(ric, channel, flows[15:20], decided)
+            await commit_all(ric, channel, flows[n + 5 : n + 10], decided)
             assert system.primary() is replica
             assert (ric.gate.times_went_back, lost.get()) == (1, n_lost)
             with RedisStore(access, "city") as store:
@@ -51,9 +51,17 @@ async def test_what_a_promoted_replica_lacks_is_given_back_before_anything_else_
                 audit(store).raise_if_failed()
             primary.start()  # comes back as a replica of the other one
             await eventually(lambda: system.replicas_of(replica) == 1, within_s=REJOINED_WITHIN_S)
-            async with asyncio.timeout(REJOINED_WITHIN_S):  # who has come back is a replica once it has what it missed
-                for flow in flows[20:]:
-                    await commit_all(ric, channel, [flow], decided)
-                    if replicated.get() == 1:
-                        break
-            assert replicated.get() == 1
+            await commit_until_replicated(ric, channel, flows, n + 10, decided)
+
+
+async def commit_until_replicated(ric, channel, flows, first, decided):
+    """Commits from a flow on until a replica has the last of them in time; the number of the next flow.
+
+    One that has just come back, or stood still, is a replica again once it has what it missed.
+    """
+    async with asyncio.timeout(REJOINED_WITHIN_S):
+        for number in range(first, len(flows)):
+            if gauge("ricity_ric_replica_attached")._value.get() == 1:
+                return number
+            await commit_all(ric, channel, flows[number : number + 1], decided)
+    raise AssertionError("no replica, for all that was committed")

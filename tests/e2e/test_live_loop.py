@@ -21,10 +21,10 @@ from tests.e2e.live_run import WITHIN_S, ricity, run_ricity
 from tests.e2e.managed_city import ManagedCity, Part
 from tests.untrained import untrained_weights
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 XAPP, MODEL, OLD = "routing-video", "routing-amarl-video", "0.1.0"
-RATE = 90
+RATE = 60
 DESCRIPTOR = Path("xapps/routing/xapp.yaml")
 SHIPPED = weight_files("amarl", ["video"])["video"]
 
@@ -80,9 +80,9 @@ def stages(registry) -> list[str]:
     return [str(version.stage) for version in registry.model(MODEL).versions]
 
 
-def loop_words(city, registry, candidate: Path) -> tuple[object, ...]:
+def loop_words(city, registry, candidate: Path, *, percent: int = 50) -> tuple[object, ...]:
     place = ("--registry", registry.root, "--manager", city.url, "--out", city.folder / candidate.stem)
-    return "loop", "--live", "--candidate", candidate, "--name", MODEL, "--percent", 50, *place
+    return "loop", "--live", "--candidate", candidate, "--name", MODEL, "--percent", percent, *place
 
 
 def test_better_is_promoted_worse_retired_and_what_is_interrupted_taken_back(city, registry, video_flows, tmp_path):
@@ -93,12 +93,12 @@ def test_better_is_promoted_worse_retired_and_what_is_interrupted_taken_back(cit
     assert (code, report and report["verdict"], report and report["stage"]) == (0, "better", "production"), errors
     assert (report["candidate"], report["serves"]) == ("0.1.0-amarl.2", OLD)
     assert stages(registry) == ["retired", "production"]
-    assert running(city) == {OLD: 1}
+    nodes.until(lambda: running(city) == {OLD: 1}, "one instance")
     in_use = weight_files("amarl", ["video"], registry.serving(MODEL))["video"]
     assert load_weights(in_use, algorithm="amarl", service="video").sha256 == registry.model(MODEL).version(2).files[0].sha256
     assert {path.name for path in (tmp_path / "video").iterdir()} == {"report.json", "evidence.svg"}
 
-    words = loop_words(city, registry, contrary(tmp_path / "worse.safetensors", seed=2))
+    words = loop_words(city, registry, contrary(tmp_path / "worse.safetensors", seed=2), percent=20)  # takes a while
     killed = begun(words, nodes, lambda: bool(ab_tests(city, "0.1.0-amarl.3")), tmp_path / "killed.log")
     killed.kill()
     killed.wait(WITHIN_S)
@@ -108,9 +108,9 @@ def test_better_is_promoted_worse_retired_and_what_is_interrupted_taken_back(cit
     assert len(ab_tests(city, "0.1.0-amarl.3")) == 1
     assert (code, report and report["verdict"], report and report["stage"]) == (1, "worse", "retired"), errors
     assert stages(registry) == ["retired", "production", "retired"]
-    assert running(city) == {OLD: 1}
+    nodes.until(lambda: running(city) == {OLD: 1}, "one instance")
 
-    words = loop_words(city, registry, contrary(tmp_path / "interrupted.safetensors", seed=3))
+    words = loop_words(city, registry, contrary(tmp_path / "interrupted.safetensors", seed=3), percent=20)
     loop = begun(words, nodes, lambda: bool(ab_tests(city, "0.1.0-amarl.4")), tmp_path / "loop.log")
     loop.send_signal(signal.SIGINT)
     assert loop.wait(WITHIN_S) == 130, (tmp_path / "loop.log").read_text()
@@ -118,7 +118,7 @@ def test_better_is_promoted_worse_retired_and_what_is_interrupted_taken_back(cit
     assert test["state"] == "rolled_back"
     assert registry.model(MODEL).version(4).stage in (Stage.STAGED, Stage.RETIRED)
     assert not registry.serving(MODEL, Stage.CANARY).is_symlink()
-    assert running(city) == {OLD: 1}
+    nodes.until(lambda: running(city) == {OLD: 1}, "one instance")
     assert nodes.end() == 0
     summary = json.loads((city.folder / "nodes_summary.json").read_text())
     assert (summary["answered_twice"], summary["forgotten"]) == (0, 0), summary
@@ -133,6 +133,6 @@ def begun(words: tuple[object, ...], nodes: Part, is_under_way: Callable[[], boo
 
 
 def ab_tests(city, candidate: str) -> list[dict]:
-    with urllib.request.urlopen(f"{city.url}/v1/ab", timeout=10) as answer:  # at once: a test of a bad candidate is short
+    with urllib.request.urlopen(f"{city.url}/v1/ab", timeout=30) as answer:  # at once: a test of a bad candidate is short
         found = json.load(answer)["tests"]
     return [test for test in found if test["candidate"] == candidate]

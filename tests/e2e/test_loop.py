@@ -12,7 +12,7 @@ from tests.e2e.live_run import run_ricity
 from tests.unit.xapps.learning.tiny import tiny_config
 from tests.untrained import untrained_weights
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 TEAM = "routing-amarl"
 
@@ -29,7 +29,7 @@ def test_from_training_to_production_in_one_command(tmp_path):
     config.write_text(yaml.safe_dump(tiny_config().model_dump(mode="json")))
     judged = ("--profile", "smoke", "--days", 4, "--guard", 100, "--registry", registry.root, "--out", tmp_path / "loop")
 
-    code, report, errors = run_ricity("loop", "--train", "--config", config, *judged, within_s=240)
+    code, report, errors = run_ricity("loop", "--train", "--config", config, *judged, within_s=500)
 
     assert (code, report and report["verdict"], report and report["stage"]) == (0, "better", "production"), errors
     assert report["against"] == "version 1"

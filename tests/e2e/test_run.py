@@ -11,9 +11,10 @@ import pytest
 from ric_sim.envs.evaluate import evaluate
 from ric_sim.network.scenario import load_scenario
 from ric_sim.store.embedded import EmbeddedServer
+from tests.e2e.conftest import BUSY_REQUESTS
 from tests.e2e.live_run import ricity, run_ricity
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 PROMISED = {
     "what was played": ["profile", "day", "policy", "seed", "in_flight", "replans", "speed", "out"],
@@ -113,7 +114,7 @@ def test_ctrl_c_drains_and_leaves_nothing_behind(live, busy_hour):
     code, summary = run.finish()
     assert code == 130, run.said
     assert summary["interrupted"]
-    assert 300 <= summary["requests"] < 3000
+    assert 300 <= summary["requests"] < BUSY_REQUESTS
     assert (summary["forgotten"], summary["audit"]["ok"], summary["killed_at_stop"]) == (0, True, [])
     audited, report, _ = run_ricity("audit", "--run", run.out)
     assert (audited, report["commits"]) == (0, summary["commits"]["ok"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -12,22 +14,23 @@ import pytest
 from services.radio.dapps import MISSES_BEFORE_UNWAITED
 from tests.contract.slicing.parts import QUICK_LEARNING
 from tests.e2e.live_run import run_ricity
-from tests.e2e.managed_city import Part
+from tests.e2e.managed_city import Part, end_instances
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 DAPP, CRITIC = "slicing-du-0", "critic"
 FRAMES_PER_S = 50
-DEADLINE_MS = 1000
-"""Late enough that a machine that stands still for a moment costs no frame: how fast a dApp decides is measured elsewhere."""
+DEADLINE_MS = 5000
+"""Longer than a process of a busy machine stands still: a frame without control is one that had no dApp."""
+SHORT_DEADLINE_MS = 1000
 
 
 class ManagedRadio:
     """A radio network of two O-DUs, and a manager that runs the dApps and the critic."""
 
-    def __init__(self, folder: Path, critic_port: int) -> None:
+    def __init__(self, folder: Path, critic_port: int, deadline_ms: int) -> None:
         self.folder = folder
-        network = {"dus": 2, "ues": 40, "frames_per_s": FRAMES_PER_S, "deadline_ms": DEADLINE_MS, "wait_for_dapps_s": 0}
+        network = {"dus": 2, "ues": 40, "frames_per_s": FRAMES_PER_S, "deadline_ms": deadline_ms, "wait_for_dapps_s": 0}
         self.radio = Part("services.radio.main", folder, grpc_port=0, out=folder, **network)
         self.address = f"127.0.0.1:{self.radio.facts()['grpc_port']}"
         places = {"ric": "127.0.0.1:1", "radio": self.address, "critic": f"127.0.0.1:{critic_port}"}
@@ -61,15 +64,14 @@ class ManagedRadio:
         return row["xapp_version"], int((self.folder / "xapps" / "instances" / row["instance_id"] / "pid").read_text())
 
     def close(self) -> None:
-        for pid_file in (self.folder / "xapps" / "instances").glob("*/pid"):
-            os.kill(int(pid_file.read_text()), signal.SIGTERM)
-        for part in (self.manager, self.radio):
-            part.end()
+        self.manager.end()  # first: it would start again what ends
+        end_instances(self.folder / "xapps")
+        self.radio.end()
 
 
 @pytest.fixture
-def managed(tmp_path, unused_tcp_port):
-    started = ManagedRadio(tmp_path, unused_tcp_port)
+def managed(tmp_path, unused_tcp_port, request):
+    started = ManagedRadio(tmp_path, unused_tcp_port, getattr(request, "param", DEADLINE_MS))
     try:
         yield started
     finally:
@@ -98,25 +100,27 @@ def test_a_dapp_is_upgraded_while_its_o_du_is_sliced(managed):
     assert managed.decides()[0] == "0.2.0"
 
 
+@pytest.mark.parametrize("managed", [SHORT_DEADLINE_MS], indirect=True)
 def test_a_dapp_that_hangs_once_it_decides_is_rolled_back(managed):
     managed.onboard("slicing", "0.1.0")
     managed.onboard("slicing", "0.2.0")
     assert managed.xapp("deploy", DAPP, "--version", "0.1.0")[0] == 0
     managed.until_applied()
-    code, begun = managed.xapp("upgrade", DAPP, "--to", "0.2.0", "--no-wait", "--step-s", 20, "--ready-within-s", 5)
+    code, begun = managed.xapp("upgrade", DAPP, "--to", "0.2.0", "--no-wait", "--step-s", 60, "--ready-within-s", 20)
     assert code == 0
     managed.radio.until(lambda: managed.decides()[0] == "0.2.0", "the handover")
-    managed.until_applied(FRAMES_PER_S // 2)
+    managed.until_applied(6 * FRAMES_PER_S)  # so that what it then misses is too little for the guard
     _, pid = managed.decides()
     os.kill(pid, signal.SIGSTOP)
     try:
         managed.radio.until(lambda: rollout(managed, begun["id"])["step"] in ("restore", "discard", "done"), "the way back")
     finally:
-        os.kill(pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
     managed.radio.until(lambda: rollout(managed, begun["id"])["state"] != "running", "the end")
     ended = rollout(managed, begun["id"])
-    assert (ended["state"], ended["reason"].partition(":")[0]) == ("aborted", "0.2.0 is not ready after 5 s"), ended
-    assert 0 < ended["lost"] <= 2 * MISSES_BEFORE_UNWAITED, ended
+    assert (ended["state"], ended["reason"].partition(":")[0]) == ("aborted", "0.2.0 is not ready after 20 s"), ended
+    assert MISSES_BEFORE_UNWAITED <= ended["lost"] < FRAMES_PER_S, ended
     assert managed.decides()[0] == "0.1.0"
     managed.until_applied()
 
@@ -132,7 +136,7 @@ def test_the_critic_is_replaced_and_goes_on_from_its_checkpoint(managed, tmp_pat
     for name in (CRITIC, DAPP, "slicing-du-1"):
         assert managed.xapp("deploy", name, "--version", "0.1.0")[0] == 0
     managed.radio.until(lambda: managed.controls().get("policy_version", 0) >= 2, "weights")
-    before = managed.controls()
+    missing = managed.controls()["missing"]
 
     code, done = managed.xapp("upgrade", CRITIC, "--to", "0.2.0")
     assert (code, done["state"], done["strategy"]) == (0, "succeeded", "replace"), done
@@ -145,10 +149,10 @@ def test_the_critic_is_replaced_and_goes_on_from_its_checkpoint(managed, tmp_pat
     assert broken["events"][-1]["text"] == "0.2.0 serves as before"
     held = managed.controls()["policy_version"]
     managed.radio.until(lambda: managed.controls()["policy_version"] > held, "weights of the old critic")
-    after = managed.controls()
-    # Without the critic not one frame in fifty may lack its control; a few are late on a busy machine.
-    assert after["missing"] - before["missing"] < 0.02 * (after["applied"] - before["applied"])
+    assert managed.controls()["missing"] == missing
 
 
 def rollout(managed: ManagedRadio, rollout_id: str) -> dict:
-    return next(row for row in managed.xapp("rollouts")[1]["rollouts"] if row["id"] == rollout_id)
+    """As it stands, asked for at once: a step may be short."""
+    with urllib.request.urlopen(f"{managed.url}/v1/rollouts/{rollout_id}", timeout=30) as answer:
+        return json.load(answer)

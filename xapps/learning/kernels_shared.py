@@ -130,12 +130,12 @@ def _carry_plainly(
     _release(arrays, lanes, worlds, lane, lanes.flows[flow, 5], blames)
     ep.request[lane], ep.used[lane] = lanes.flows[flow, :6], lanes.live[lane]
     anywhere = np.full((3, len(arrays.budget_us)), -1, np.int64)
-    status = kernels.begin(arrays, ep, lane, _ON_SNAPSHOT)
+    status = kernels.begin(arrays, ep, lane, np.bool_(_ON_SNAPSHOT))
     while status == GOING:
-        status = kernels.observe(arrays, ep, lane, (anywhere, False), seen, lane)
+        status = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(False)), seen, lane)
         if status != GOING:
             break
-        best = -1
+        best = np.int64(-1)
         for action in range(seen.mask.shape[1]):
             if seen.mask[lane, action] and (best < 0 or seen.slots[lane, action, flow % 2] < seen.slots[lane, best, flow % 2]):
                 best = action

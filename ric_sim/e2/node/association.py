@@ -61,7 +61,7 @@ class Association:
         self._pause_s = FIRST_PAUSE_S
         self._closing = False
         self._keep_alives: deque[termination_pb2.ConnectRequest] = deque()
-        self._last_heard_s = 0.0
+        self._heard = False
         self.is_up = False
         """The RIC holds the association."""
         self.first_set_up = asyncio.Event()
@@ -119,9 +119,8 @@ class Association:
         if not result.accepted:
             self._raise_refused(result)
         self._pause_s = FIRST_PAUSE_S
-        self._last_heard_s = time.monotonic()
         self._keep_alives.clear()
-        self._agent.association_up(result, self._last_heard_s)
+        self._agent.association_up(result, time.monotonic())
         self.is_up = True
         if self.first_set_up.is_set():
             counter("ricity_nodes_reconnects_total").inc()
@@ -141,8 +140,8 @@ class Association:
     async def _read(self, call: Any) -> None:
         while True:
             message = await self._next(call)
-            self._last_heard_s = time.monotonic()
-            self._agent.handle(message, self._last_heard_s)
+            self._heard = True
+            self._agent.handle(message, time.monotonic())
             self._wake.set()
 
     async def _next(self, call: Any) -> termination_pb2.ConnectResponse:
@@ -188,11 +187,14 @@ class Association:
             await asyncio.sleep(TICK_S)
 
     async def _keep_alive(self, period_s: float) -> None:
+        silent_periods = 0  # not seconds: what came while this process stood still is yet to be read
         for sequence in itertools.count(1):
             if not period_s:
                 return
+            self._heard = False
             await asyncio.sleep(period_s)
-            if time.monotonic() - self._last_heard_s > SILENT_PERIODS * period_s:
+            silent_periods = 0 if self._heard else silent_periods + 1
+            if silent_periods >= SILENT_PERIODS:
                 raise RicUnreachable(f"{self._target} has been silent for {SILENT_PERIODS} keep-alive periods of {period_s:g} s")
             keep_alive = termination_pb2.KeepAlive(sequence=sequence)
             self._keep_alives.append(termination_pb2.ConnectRequest(keep_alive=keep_alive))

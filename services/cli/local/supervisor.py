@@ -99,10 +99,11 @@ class Supervisor:
         return killed
 
     def _watch_start(self, child: Child) -> None:
+        has_ended = child.pid is None  # asked first: what it published before its end still counts
         facts = child.spec.ready(child.started_pid)
         if facts is not None:
             self._mark_ready(child, facts)
-        elif child.pid is None:
+        elif has_ended:
             if self._has_finished(child):
                 return
             if not child.ready_once:

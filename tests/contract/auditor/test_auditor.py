@@ -94,9 +94,9 @@ def test_the_process_serves_its_verdict_and_ends_on_sigterm(store, tmp_path):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pytest.fail(f"the auditor ended with {auditor.wait(0.05)}")
             port = json.loads(ready.read_text())["status_port"]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ric/v1/health/ready", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ric/v1/health/ready", timeout=30) as answer:
                 assert answer.status == 200
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
                 assert b'ricity_auditor_audits_total{verdict="passed"}' in answer.read()
             auditor.send_signal(signal.SIGTERM)
             assert auditor.wait(10) == 0

@@ -12,7 +12,6 @@ import httpx
 import structlog
 
 from ric_sim.network.montreal import build_city
-from services.common.tasks import end_tasks
 from services.manager.composition import running_manager
 from services.manager.settings import ManagerSettings
 from services.ric.composition import RunningRic
@@ -34,14 +33,14 @@ class A1Client(httpx.AsyncClient):
         assert reply.status_code == 200, reply.text
         return reply.json()
 
-    async def until_status(self, path: str, expected: str) -> dict[str, str]:
+    async def until_status(self, path: str, expected: str, within_s: float = PATIENCE_S) -> dict[str, str]:
         """Asks until the policy has that `enforceStatus`."""
-        return await until(lambda: self.status(path), lambda status: status["enforceStatus"] == expected)
+        return await until(lambda: self.status(path), lambda status: status["enforceStatus"] == expected, within_s)
 
 
-async def until(ask: Callable[[], Any], is_right: Callable[[Any], bool]) -> Any:
+async def until(ask: Callable[[], Any], is_right: Callable[[Any], bool], within_s: float = PATIENCE_S) -> Any:
     """Repeats a question until its answer is right."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(within_s):
         while not is_right(answer := await ask()):
             await asyncio.sleep(0.01)
     return answer
@@ -53,7 +52,7 @@ async def manager_of(ric_port: int, **settings: Any) -> AsyncIterator[A1Client]:
     chosen = ManagerSettings(http_port=0, ric=f"127.0.0.1:{ric_port}", **settings)
     async with (
         running_manager(chosen, log=structlog.get_logger()) as manager,
-        A1Client(base_url=f"http://127.0.0.1:{manager.http_port}", trust_env=False) as client,
+        A1Client(base_url=f"http://127.0.0.1:{manager.http_port}", trust_env=False, timeout=60) as client,
     ):
         yield client
 
@@ -93,8 +92,5 @@ async def agent_of(ric: RunningRic) -> AsyncIterator[ScriptedAgent]:
     async with channel_to(ric) as channel:
         opened = open_agent(channel)
         assert (await opened.setup(ric.city)).accepted
-        alive = asyncio.create_task(opened.keep_alive())
-        try:
+        async with opened.kept_alive():
             yield opened
-        finally:
-            await end_tasks(alive)

@@ -16,7 +16,7 @@ async def test_a_policy_is_put_listed_read_and_deleted(client, capsys, tmp_path)
     async def run(*words):
         capsys.readouterr()  # what the parts in this process have logged
         code = await asyncio.to_thread(main, ["a1", *words, "--manager", str(client.base_url), "--json"])
-        return code, json.loads(capsys.readouterr().out)
+        return code, printed(capsys)
 
     file = tmp_path / "policy.json"
     file.write_text(POLICY)
@@ -54,7 +54,12 @@ async def test_a_policy_that_goes_while_the_list_is_made_is_left_out(client, cap
         capsys.readouterr()
         manager = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         assert await asyncio.to_thread(main, ["a1", "list", "--manager", manager, "--json"]) == 0
-    assert [row["policy_id"] for row in json.loads(capsys.readouterr().out)["policies"]] == ["p2"]
+    assert [row["policy_id"] for row in printed(capsys)["policies"]] == ["p2"]
+
+
+def printed(capsys):
+    """The JSON that was printed; the parts log into the same stream, each line with its time in front."""
+    return json.loads("\n".join(line for line in capsys.readouterr().out.splitlines() if not line[:1].isdigit()))
 
 
 class _any_with(str):

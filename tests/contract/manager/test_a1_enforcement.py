@@ -18,7 +18,7 @@ from ricity.store.v1 import store_pb2, store_pb2_grpc
 from services.ric.composition import running_ric
 from services.ric.settings import RicSettings
 from tests.contract.manager.a1_client import TSP, agent_of, manager_of, routing_xapp, until, until_known
-from tests.harness import channel_to, eventually, open_xapp, ric_on_embedded_store, route_on_empty_network
+from tests.harness import channel_to, eventually, lasting_port, open_xapp, ric_on_embedded_store, route_on_empty_network
 
 QOS = TSP.replace("TrafficSteeringPreference", "QoSTarget")
 SLA = TSP.replace("TrafficSteeringPreference", "SliceSLATarget")
@@ -202,7 +202,7 @@ async def test_a_ric_that_goes_is_noticed_and_one_that_comes_back_still_holds_th
     with EmbeddedServer() as server:
         settings = {"status_port": 0, "store_url": server.url, "profile": "paper"}
         async with contextlib.AsyncExitStack() as first:
-            ric = await first.enter_async_context(running_ric(RicSettings(grpc_port=0, **settings)))
+            ric = await first.enter_async_context(running_ric(RicSettings(grpc_port=lasting_port(), **settings)))
             port = ric.grpc_port
             async with manager_of(port) as client, routing_xapp(port):
                 await until_known(client)
@@ -222,7 +222,7 @@ async def test_a_policy_that_a_new_ric_refuses_holds_up_no_other():
     """The RIC comes back with another city and an empty store; the manager gives it what it can."""
     node, gone = build_city("paper").node_names[0], "surgery"
     async with contextlib.AsyncExitStack() as first:
-        ric = await first.enter_async_context(ric_on_embedded_store(profile="paper-7"))
+        ric = await first.enter_async_context(ric_on_embedded_store(profile="paper-7", grpc_port=lasting_port()))
         port = ric.grpc_port
         with structlog.testing.capture_logs() as lines:
             async with manager_of(port) as client:

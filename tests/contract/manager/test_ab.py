@@ -93,7 +93,7 @@ def weights(ric) -> dict[str, int]:
 
 async def start(ric, client, **changed) -> dict:
     """A test, once both versions are there."""
-    await until(lambda: asyncio.sleep(0, weights(ric)), lambda now: {OLD, NEW} <= now.keys())
+    await until(lambda: asyncio.sleep(0, weights(ric)), lambda now: now.keys() == {OLD, NEW})
     reply = await client.post("/v1/ab", json=ASKED | changed)
     assert reply.status_code == 201, reply.text
     return reply.json()
@@ -167,7 +167,7 @@ async def test_what_cannot_be_compared_is_refused_with_its_reason(ric, client):
         return reply.status_code, reply.json()["type"].rpartition(":")[2]
 
     async with version(ric, OLD), version(ric, NEW, weight=0):
-        await until(lambda: asyncio.sleep(0, weights(ric)), lambda now: {OLD, NEW} <= now.keys())
+        await until(lambda: asyncio.sleep(0, weights(ric)), lambda now: now.keys() == {OLD, NEW})
         assert await code_of(candidate=OLD) == (400, "invalid_input")
         assert await code_of(candidate="9.9.9") == (400, "unknown_key")
         assert await code_of(xapp="routing-nobody") == (400, "unknown_key")

@@ -8,6 +8,7 @@ import pytest
 
 from ric_sim.domain.errors import ConfigRefused, Conflict, InvalidInput, RolloutUnderway, TrialUnderway
 from ric_sim.e2 import config_pushes
+from services.manager.lifecycle import ric_view
 from services.manager.lifecycle.configuration import ConfigPath
 from services.manager.lifecycle.documents import xapps_document
 from tests.contract.manager.lifecycle_world import DEAF, NAME, NEW, OLD, QUICK, descriptor, loop_driver, manager_on, until
@@ -20,7 +21,9 @@ async def driver(ric):
 
 
 @pytest.fixture
-async def manager(ric, driver, tmp_path):
+async def manager(ric, driver, tmp_path, monkeypatch):
+    monkeypatch.setattr(config_pushes, "ANSWER_WITHIN_S", 30.0)  # one that stands still for a moment is another test's
+    monkeypatch.setattr(ric_view, "CALL_TIMEOUT_S", 40.0)
     async with manager_on(tmp_path, ric.grpc_port, driver) as opened:
         opened.service.onboard({**descriptor(OLD), "env": {"RICITY_GROUP_DECISIONS": "4"}})
         for version in (NEW, DEAF):

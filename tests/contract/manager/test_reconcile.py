@@ -116,12 +116,13 @@ async def test_a_version_that_stood_by_serves_once_it_is_deployed(manager, drive
 async def test_a_candidate_that_keeps_dying_does_not_keep_the_other_down(manager, driver):
     manager.service.deploy(NAME, NEW, 1, standby=True)
     for _ in range(3):
-        await manager.until_ready(NEW)
+        await until(manager, lambda: any(row.workload_id in driver.running(NEW) for row in manager.reconciler.view.of(NAME, NEW)))
         driver.kill(driver.running(NEW)[0])
         await until(manager, lambda: not driver.running(NEW))
-    driver.kill(driver.running(OLD)[0])
-    await until(manager, lambda: bool(driver.running(OLD)))
-    assert driver.running(NEW) == [], "its pause is longer by now"
+    (old,), n_started = driver.running(OLD), len(driver.started)
+    driver.kill(old)
+    await until(manager, lambda: driver.running(OLD) not in ([], [old]))
+    assert driver.started[n_started] == OLD, "the other one's pause is longer by now"
 
 
 async def test_what_was_there_serves_until_what_is_deployed_is_ready(ric, driver, tmp_path):

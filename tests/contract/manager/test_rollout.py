@@ -102,7 +102,7 @@ async def test_upgrade_under_load(manager, driver, load):
     answers = await load.finish()
 
     assert (rollout.state, rollout.lost, rollout.doubled, rollout.reason) == (RolloutState.SUCCEEDED, 0, 0, "")
-    assert rollout.requests > 20
+    assert rollout.requests > 5
     assert not defaulted(answers)
     assert {answer.xapp_version for answer in answers} == {OLD, NEW}
     by_new = [answer.xapp_version == NEW for answer in answers]

@@ -81,7 +81,7 @@ class ScriptedRic(termination_pb2_grpc.E2TerminationServiceServicer):
     subscriptions: list[termination_pb2.NodeSubscription] = field(default_factory=list)
     accepts: bool = True
     version: int = PROTOCOL_VERSION
-    keep_alive_ms: int = 1500
+    keep_alive_ms: int = 60_000
     port: int = 0
     setups: list[termination_pb2.SetupRequest] = field(default_factory=list)
     batches: list[termination_pb2.InsertBatch] = field(default_factory=list)

@@ -128,7 +128,7 @@ async def test_the_nodes_stay_after_the_day_and_export_metrics(ric, start, tmp_p
 
 async def fetch(url: str) -> str:
     def read_all() -> str:
-        with urllib.request.urlopen(url, timeout=10) as response:
+        with urllib.request.urlopen(url, timeout=30) as response:
             return response.read().decode()
 
     return await asyncio.to_thread(read_all)

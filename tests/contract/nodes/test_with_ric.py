@@ -47,7 +47,8 @@ async def xapp(ric):
                     await instance.route(flow.flow_id, route_on_empty_network(SCENARIO.city, flow))
 
         routing = asyncio.create_task(route_everything())
-        yield
+        async with instance.kept_alive():
+            yield
         routing.cancel()
         await asyncio.gather(routing, return_exceptions=True)
 

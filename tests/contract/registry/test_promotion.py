@@ -3,6 +3,8 @@
 import itertools
 from dataclasses import replace
 
+import pytest
+
 from ric_sim.network.generator import generate_day
 from ric_sim.network.services_catalogue import SERVICES
 from services.registry.registry import Registry
@@ -20,6 +22,7 @@ def _video_sha256(version):
     return file.sha256[:12]
 
 
+@pytest.mark.timeout(300)
 async def test_promotion_and_rollback_reach_a_running_xapp_without_losing_a_request(ric, tmp_path):
     registry = Registry(tmp_path / "registry")
     keys = [spec.key for spec in SERVICES]
@@ -42,7 +45,7 @@ async def test_promotion_and_rollback_reach_a_running_xapp_without_losing_a_requ
         async def load_until_swapped(times):
             """Batches of six until the xApp has swapped so often; each request must be answered with a route."""
             answered = 0
-            while len(xapp.lines("weights.swapped")) < times:
+            while not answered or len(xapp.lines("weights.swapped")) < times:
                 await agent.raise_requests([next(pending) for _ in range(6)])
                 for answer in await agent.answers(6):
                     assert answer.WhichOneof("outcome") == "applied", answer

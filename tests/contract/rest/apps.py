@@ -19,7 +19,7 @@ from services.manager.settings import ManagerSettings
 from services.registry.registry import Registry
 from services.registry.routes import create_app
 from services.registry.settings import RegistrySettings
-from tests.harness import ric_on_embedded_store
+from tests.harness import eventually, ric_on_embedded_store
 from tests.untrained import untrained_folder
 
 NAMES = ("manager", "manager-osc", "registry", "console")
@@ -73,5 +73,6 @@ async def rest_apps(folder: Path, tokens_file: Path | None = None, console_token
                 )
             )
         )
+        await eventually(lambda: console.hub.get("load").get("connected"))  # it has seen the city
         ports = (manager.http_port, other.http_port, registry_port, console.http_port)
         yield RestApps({name: f"http://127.0.0.1:{port}" for name, port in zip(NAMES, ports, strict=True)}, tokens_file)

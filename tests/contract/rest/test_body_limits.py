@@ -19,7 +19,7 @@ A_POLICY_TYPE = "20001"
 
 def announce(url, method, path, media_type):
     """Status and body of the answer to a request that says how long its body will be, and sends none of it."""
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
     connection.putrequest(method, path)
     connection.putheader("Content-Type", f"{media_type}; boundary=x")
     connection.putheader("Content-Length", str(FAR_TOO_MANY_BYTES))

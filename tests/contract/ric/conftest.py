@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from ric_sim.domain.flow import FlowRequest
@@ -23,18 +25,20 @@ async def channel(ric):
 
 
 @pytest.fixture
-async def agent(ric, channel) -> ScriptedAgent:
+async def agent(ric, channel) -> AsyncIterator[ScriptedAgent]:
     opened = open_agent(channel)
     assert (await opened.setup(ric.city)).accepted
-    return opened
+    async with opened.kept_alive():
+        yield opened
 
 
 @pytest.fixture
-async def xapp(channel) -> ScriptedXapp:
+async def xapp(channel) -> AsyncIterator[ScriptedXapp]:
     opened = open_xapp(channel)
     assert (await opened.register("routing-voip", "a")).accepted
     assert (await opened.subscribe_inserts("voip")).admitted
-    return opened
+    async with opened.kept_alive():
+        yield opened
 
 
 @pytest.fixture(scope="session")

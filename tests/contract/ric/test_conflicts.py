@@ -179,7 +179,7 @@ async def test_cli_and_rest_tell_the_same(ric, guard, capsys):
 
 
 async def test_the_cli_prints_conflicts_as_they_come(ric, guard, capsys):
-    await guard.ControlRatios(control("one"))
+    await guard.ControlRatios(control("one", hold_ms=600_000))
     arguments = ["conflict", "watch", "--ric", f"127.0.0.1:{ric.grpc_port}", "--count", "1", "--json"]
     watching = asyncio.create_task(asyncio.to_thread(main, arguments))
     while not watching.done():
@@ -205,7 +205,7 @@ async def test_the_guard_takes_up_what_the_store_holds():
     with EmbeddedServer() as server:
         settings = RicSettings(grpc_port=0, status_port=0, store_url=server.url, profile="paper")
         async with running_ric(settings) as ric, channel_to(ric) as channel:
-            assert (await conflict_pb2_grpc.ConflictServiceStub(channel).ControlRatios(control("one"))).applied
+            assert (await conflict_pb2_grpc.ConflictServiceStub(channel).ControlRatios(control("one", hold_ms=600_000))).applied
         async with running_ric(settings) as ric, channel_to(ric) as channel:
             guard = conflict_pb2_grpc.ConflictServiceStub(channel)
             (du,) = (await guard.ListRatios(conflict_pb2.ListRatiosRequest())).dus

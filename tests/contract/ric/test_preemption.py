@@ -113,7 +113,7 @@ async def test_what_a_rejected_flow_lacked_presses_in_every_snapshot(ric, agent,
     async def pressed():
         return np.flatnonzero((await ric.gate.fresh_snapshot()).pressure).tolist()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await pressed() != [5]:
             await asyncio.sleep(0)
     await agent.raise_requests(flows[1:2])

@@ -15,10 +15,10 @@ async def looked(channel):
 
 
 async def test_every_request_is_in_one_column(ric, channel, agent, xapp, flows):
+    await agent.raise_requests(flows[3:4], time_to_wait_ms=500)
+    held = [request.flow_id for request in (await xapp.receive("inserts")).requests]
     await agent.raise_requests(flows[:3])
-    await agent.raise_requests(flows[3:4], time_to_wait_ms=50)
     await agent.raise_requests(flows[:1], resent=True)
-    held = []
     while len(held) < 4:
         held += [request.flow_id for request in (await xapp.receive("inserts")).requests]
     totals, (info,) = await looked(channel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -10,6 +11,7 @@ from ric_sim.domain.flow import Cause, FlowRequest
 from ric_sim.e2.codec import admission_cause
 from ricity.e2.v1 import common_pb2, termination_pb2, xapp_pb2
 from tests.harness import (
+    PATIENCE_S,
     eventually,
     open_xapp,
     route_on_empty_network,
@@ -143,6 +145,7 @@ async def test_requests_wait_for_an_absent_xapp_only_for_the_grace_time(ric, age
 
 
 async def test_xapp_that_returns_in_time_gets_what_waited(ric, channel, agent, xapp, flows):
+    ric.termination._absent_grace_s = 60.0  # read when the xApp goes; that the time ends is another test's
     xapp.cancel()
     await eventually(lambda: not ric.termination.requests.pool("routing-voip").instances)
     await agent.raise_requests(flows[:3])
@@ -175,10 +178,9 @@ async def test_node_gave_up_while_away_and_the_reservation_is_given_back(ric, ag
     await agent.answers(1)
     defaulted = termination_pb2.DefaultedBatch(flow_ids=[flows[0].flow_id])
     await agent.send(termination_pb2.ConnectRequest(defaulted=defaulted))
-    for _ in range(100):
-        if not (await ric.gate.fresh_snapshot()).used.any():
-            return
-    pytest.fail("the reservation still holds")
+    async with asyncio.timeout(PATIENCE_S):
+        while (await ric.gate.fresh_snapshot()).used.any():
+            pass
 
 
 @pytest.mark.parametrize(

@@ -106,12 +106,13 @@ async def test_a_policy_change_whose_caller_went_is_the_same_in_the_store_and_th
     policy = policy_pb2.Policy(policy_id="p", inapplicable=policy_pb2.NOT_ENFORCED_REASON_OTHER)
     if kind == "delete":
         await book.put(policy)
+    await channel.channel_ready()
     os.kill(server.pid, signal.SIGSTOP)
     try:
         if kind == "put":
-            call = stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=0.3)
+            call = stub.PutPolicy(policy_pb2.PutPolicyRequest(policy=policy), timeout=1.0)
         else:
-            call = stub.DeletePolicy(policy_pb2.DeletePolicyRequest(policy_id="p"), timeout=0.3)
+            call = stub.DeletePolicy(policy_pb2.DeletePolicyRequest(policy_id="p"), timeout=1.0)
         with pytest.raises(grpc.aio.AioRpcError) as ended:
             await call
     finally:
@@ -128,4 +129,4 @@ async def test_wiped_store_ends_the_process_with_a_typed_error(server, ric, chan
         store.drop()
     await agent.raise_requests(flows[:1])
     with pytest.raises(NotFound, match="holds no city"):
-        await asyncio.wait_for(ric.gate.failed, 5)
+        await asyncio.wait_for(ric.gate.failed, 30)

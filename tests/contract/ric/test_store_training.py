@@ -102,19 +102,20 @@ def test_agents_learn_on_a_live_store_and_survive_its_restart(day, tmp_path):
 
 
 def test_short_outage_is_sat_out(day, tmp_path):
-    city, server = build_city("paper"), EmbeddedServer(tmp_path)
+    city, server, got = build_city("paper"), EmbeddedServer(tmp_path), []
     server.start()
-    back = threading.Thread(target=server.start)
     try:
         with RedisStore(server.url, "train", patience_s=0.2) as store:
             store.create(StoreLayout(city.n_links, city.n_nodes, city.limits, city.fingerprint))
             environment = StoreEnvironment(StoreDoor(store, city), city, day, patience_s=30.0)
             environment.prepare([VOIP])
             server.stop()
-            back.start()
-            assert environment.fetch(VOIP, 2).n == 2
+            asking = threading.Thread(target=lambda: got.append(environment.fetch(VOIP, 2).n))
+            asking.start()
+            server.start()  # here: it ends with the thread that starts it
+            asking.join()
+        assert got == [2]
     finally:
-        back.join()
         server.stop()
 
 

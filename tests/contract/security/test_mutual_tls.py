@@ -26,7 +26,7 @@ def refusals(cause: str) -> float:
 
 async def list_nodes(channel) -> int:
     stub = admin_pb2_grpc.E2AdminServiceStub(channel)
-    return len((await stub.ListNodes(admin_pb2.ListNodesRequest(), timeout=5)).nodes)
+    return len((await stub.ListNodes(admin_pb2.ListNodesRequest(), timeout=30)).nodes)
 
 
 async def status_of(call) -> grpc.StatusCode:
@@ -40,7 +40,7 @@ async def test_a_routing_xapp_attaches_as_itself_and_takes_its_service(channel_a
         xapp = open_xapp(channel)
         assert (await xapp.register("routing-video", "i1")).accepted
         assert (await xapp.subscribe_inserts("video")).admitted
-        assert await xapp_pb2_grpc.XappServiceStub(channel).GetCity(xapp_pb2.GetCityRequest(), timeout=10)
+        assert await xapp_pb2_grpc.XappServiceStub(channel).GetCity(xapp_pb2.GetCityRequest(), timeout=30)
 
 
 async def test_nobody_attaches_under_anothers_name(channel_as):
@@ -69,18 +69,18 @@ async def test_an_xapp_takes_no_other_service_than_its_own(ric, channel_as):
 @pytest.mark.parametrize("name", ["routing-video", "slicing-du-0", "nodes", "console", "cli"])
 async def test_only_the_trainer_writes_to_the_store(channel_as, name):
     async with channel_as(name) as channel:
-        release = store_pb2_grpc.StoreServiceStub(channel).Release(store_pb2.ReleaseRequest(flow_ids=["f"]), timeout=5)
+        release = store_pb2_grpc.StoreServiceStub(channel).Release(store_pb2.ReleaseRequest(flow_ids=["f"]), timeout=30)
         assert await status_of(release) is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_the_manager_sets_weights_and_the_console_only_looks(channel_as):
     request = admin_pb2.SetWeightRequest(xapp_name="routing-video", xapp_version="1.0.0", weight=5)
     async with channel_as("manager") as manager, channel_as("console") as console:
-        reply = await admin_pb2_grpc.E2AdminServiceStub(manager).SetWeight(request, timeout=5)
+        reply = await admin_pb2_grpc.E2AdminServiceStub(manager).SetWeight(request, timeout=30)
         assert reply.instances == 0
         assert await list_nodes(console) == 0
         assert (
-            await status_of(admin_pb2_grpc.E2AdminServiceStub(console).SetWeight(request, timeout=5))
+            await status_of(admin_pb2_grpc.E2AdminServiceStub(console).SetWeight(request, timeout=30))
             is grpc.StatusCode.PERMISSION_DENIED
         )
 
@@ -93,7 +93,7 @@ async def test_e2_nodes_are_set_up_for_the_nodes_part_only(ric, channel_as):
 
 async def test_health_answers_whoever_has_an_identity(channel_as):
     async with channel_as("slicing-du-3") as channel:
-        reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=5)
+        reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
     assert reply.status == health_pb2.HealthCheckResponse.SERVING
 
 

@@ -42,7 +42,7 @@ total_steps: 1000
 @contextlib.asynccontextmanager
 async def radio_network(**settings: Any) -> AsyncIterator[RunningRadio]:
     """Two O-DUs, as many frames as the dApps keep up with."""
-    wanted = {"dus": N_DUS, "ues": 40, "frames_per_s": 2000.0, "deadline_ms": 2000.0, "grpc_port": 0, **settings}
+    wanted = {"dus": N_DUS, "ues": 40, "frames_per_s": 2000.0, "deadline_ms": 30_000.0, "grpc_port": 0, **settings}
     async with running_radio(RadioSettings(**wanted), log=LOG) as radio:
         yield radio
 
@@ -58,6 +58,7 @@ async def critic_process(folder: Path, *, port: int = 0, **settings: Any) -> Asy
         "push_every": 4,
         "trial_decisions": 0,
         "checkpoint_every_s": 0.2,
+        "stage_timeout_ms": 10_000.0,
         "out": folder / "critic",
         **settings,
     }

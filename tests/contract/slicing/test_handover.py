@@ -21,8 +21,10 @@ async def stack():
 
 
 @pytest.fixture
-async def radio(stack):
-    return await stack.enter_async_context(radio_network(wait_for_dapps_s=0, frames_per_s=500.0, deadline_ms=400.0))
+async def radio(stack, request):
+    """Its deadline is longer than anything stands still, unless a test sets its own."""
+    deadline_ms = getattr(request, "param", 30_000.0)
+    return await stack.enter_async_context(radio_network(wait_for_dapps_s=0, frames_per_s=500.0, deadline_ms=deadline_ms))
 
 
 @pytest.fixture
@@ -101,6 +103,7 @@ async def test_one_that_answers_nonsense_or_nothing_never_gets_the_o_du(stack, r
     assert told.dus[0].handovers_total == 0
 
 
+@pytest.mark.parametrize("radio", [400.0], indirect=True)
 async def test_one_that_falls_silent_gives_way_and_has_it_back_when_it_answers_again(stack, radio):
     await stack.enter_async_context(dapp(0, radio, 0, instance_id="old"))
     await decided_by(radio, "old")

@@ -145,8 +145,19 @@ async def test_a_radio_network_that_falls_silent_or_speaks_nonsense(ric, client,
     capacity = conflict_pb2.RadioCapacity(ran_names=["du_0"], n_rbs=100, rb_kbps=200)
     await call.write(conflict_pb2.EnforceRatiosRequest(capacity=capacity))
     first = await call.read()
-    await call.write(conflict_pb2.EnforceRatiosRequest(confirmation=conflict_pb2.RatioConfirmation(generation=first.generation)))
+    enforced = asyncio.Event()
+
+    async def confirm():
+        generation = first.generation
+        while not enforced.is_set():  # not cancelled: that would cancel the call
+            confirmation = conflict_pb2.RatioConfirmation(generation=generation)
+            await call.write(conflict_pb2.EnforceRatiosRequest(confirmation=confirmation))
+            generation = (await call.read()).generation
+
+    confirming = asyncio.create_task(confirm())
     await client.until_status(f"{SLA}/mtc", "ENFORCED")
+    enforced.set()
+    await confirming
     await client.until_status(f"{SLA}/mtc", "NOT_ENFORCED")  # the stream lives, and says nothing
     await call.write(conflict_pb2.EnforceRatiosRequest(confirmation=conflict_pb2.RatioConfirmation(generation=77)))
     with pytest.raises(grpc.aio.AioRpcError, match="generation 77"):

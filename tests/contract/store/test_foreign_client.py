@@ -157,7 +157,7 @@ def test_a_script_takes_large_batches(run, n_flows):
 MAX_U32 = 2**32 - 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     used=st.integers(1, MAX_U32),
     coefficient_ns=st.integers(0, MAX_U32),

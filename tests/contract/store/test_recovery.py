@@ -55,7 +55,7 @@ def _wait_until_synced(url):
 
 
 def test_a_client_in_mid_stream_loses_and_repeats_nothing(durable):
-    n_flows = 400
+    n_flows = 1500
     outcomes = []
 
     def commit_all():
@@ -66,6 +66,8 @@ def test_a_client_in_mid_stream_loses_and_repeats_nothing(durable):
 
     with RedisStore(durable.url, "run-1", patience_s=30) as store:
         store.create(LAYOUT)
+        with redis.Redis.from_url(durable.url) as raw:
+            raw.config_set("appendfsync", "always")  # until the restart: what is acknowledged is on disk
         client = threading.Thread(target=commit_all)
         client.start()
         for end in (durable.kill, durable.stop):

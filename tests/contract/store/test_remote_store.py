@@ -118,7 +118,7 @@ def test_following_the_log_ends_after_the_wait_and_goes_on_with_news(server, rem
     with RedisStore(server.url, remote_store.namespace) as other:
         writer = threading.Timer(0.05, lambda: other.commit([request("b")], now_ms=1))
         writer.start()
-        assert [change.flow_id for change in remote_store.changes(after_version=1, block_ms=1200)] == ["b"]
+        assert [change.flow_id for change in remote_store.changes(after_version=1, block_ms=3000)] == ["b"]
         writer.join()
 
 

@@ -110,7 +110,7 @@ class ScriptedRic:
         """The newest one."""
         return self.attachments[-1]
 
-    async def until(self, condition: Callable[[], bool], *, within_s: float = 10.0) -> None:
+    async def until(self, condition: Callable[[], bool], *, within_s: float = 30.0) -> None:
         """Waits until something that the RIC saw makes the condition true."""
         async with asyncio.timeout(within_s):
             while not condition():
@@ -119,7 +119,7 @@ class ScriptedRic:
 
     async def subscribed(self, *, times: int = 1) -> None:
         """Waits until an xApp has attached so many times and subscribed the last time."""
-        await self.until(lambda: len(self.attachments) >= times and bool(self.attachments[times - 1].subscriptions))
+        await self.until(lambda: len(self.attachments) >= times and bool(self.attachments[-1].subscriptions))
 
     def offer(self, flows: Sequence[FlowRequest], *, beyond_window: bool = False) -> None:
         """Requests for the xApp, delivered as its window allows (or all at once)."""

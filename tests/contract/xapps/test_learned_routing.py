@@ -1,5 +1,6 @@
 """A routing xApp process with learned weights against a real RIC on a real store."""
 
+import asyncio
 import contextlib
 import itertools
 import re
@@ -44,7 +45,8 @@ async def _serving(ric, tmp_path, **variables):
     async with running_xapp(VIDEO, tmp_path, ric=target, policy="learned", **variables) as xapp, channel_to(ric) as channel:
         agent = open_agent(channel)
         assert (await agent.setup(ric.city)).accepted
-        yield xapp, agent
+        async with agent.kept_alive():
+            yield xapp, agent
 
 
 def _policy(ric, folder):
@@ -109,7 +111,7 @@ async def test_weights_are_swapped_under_load_without_losing_a_request(ric, flow
         flow = replace(
             flow, arrival_ms=flow.arrival_ms - 1_000
         )  # with the one before, so nothing more ends and the snapshot is known
-        policy = _policy(ric, folder)
+        policy = await asyncio.to_thread(_policy, ric, folder)
         used = (await ric.gate.fresh_snapshot()).used
         await agent.raise_requests([flow])
         (answer,) = await agent.answers(1)

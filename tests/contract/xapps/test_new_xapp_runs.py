@@ -17,6 +17,7 @@ def _copy_shared_test_code(root):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_a_new_xapp_passes_its_generated_test(tmp_path):
     shutil.copytree(repository() / "xapps", tmp_path / "xapps", ignore=shutil.ignore_patterns("__pycache__"))
     made = create_xapp("load_balancer", root=tmp_path)
@@ -25,7 +26,7 @@ def test_a_new_xapp_passes_its_generated_test(tmp_path):
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(made[-1])]
     # The copy's packages come before the installed ones.
     env = os.environ | {"PYTHONPATH": str(tmp_path)}
-    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100, check=False)
+    result = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=360, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.startswith(".."), result.stdout
 

@@ -27,7 +27,8 @@ class XappProcess:
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log lines of an event so far."""
-        parsed = (json.loads(line) for line in self.log.read_text().splitlines())
+        whole = (line for line in self.log.read_text().splitlines(keepends=True) if line.startswith("{") and line.endswith("\n"))
+        parsed = (json.loads(line) for line in whole)
         return [line for line in parsed if line.get("event") == event]
 
     async def get(self, path: str) -> str:
@@ -37,7 +38,7 @@ class XappProcess:
 
 
 def _read(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=5) as response:
+    with urllib.request.urlopen(url, timeout=30) as response:
         return response.read().decode()
 
 
@@ -55,7 +56,7 @@ async def running_xapp(instance: XappInstance, folder: Path, **variables: object
     ready_file, log = folder / "ready.json", folder / "xapp.log"
     process = await start_xapp(instance, {"ready_file": ready_file, **variables}, log)
     try:
-        await eventually(lambda: ready_file.exists() or process.returncode is not None, within_s=30)
+        await eventually(lambda: ready_file.exists() or process.returncode is not None, within_s=100)
         assert ready_file.exists(), log.read_text()
         yield XappProcess(process, json.loads(ready_file.read_text()), log)
     finally:

@@ -3,6 +3,7 @@ import json
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,11 @@ from tests.untrained import untrained_folder
 
 
 @pytest.fixture
-def nowhere() -> str:
-    """An address where nothing listens."""
+def nowhere() -> Iterator[str]:
+    """An address where nothing listens, held so that nobody else gets it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+        yield f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 def every_command() -> list[list[str]]:

@@ -122,7 +122,7 @@ async def test_a_notification_to_the_inside_is_dropped_and_logged():
         with structlog.testing.capture_logs() as lines:
             notifier = Notifier(Destinations(), timeout_s=1.0, tries=3, log=structlog.get_logger())
             notifier.notify("p1", f"http://localhost:{port}/", Status(enforced=True))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 while not lines:
                     await asyncio.sleep(0)
             await notifier.close()

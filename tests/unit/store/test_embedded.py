@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import redis
 from ric_sim.domain.errors import StoreUnreachable
 from ric_sim.store import exec_with_parent
 from ric_sim.store.embedded import EmbeddedServer
+from tests.harness import lasting_port
 
 
 def _is_alive(pid):
@@ -29,10 +29,11 @@ def _answers(server):
         return client.ping()
 
 
-def _eventually(condition, within_s=10.0):
+def _eventually(condition, within_s=60.0):
     deadline = time.monotonic() + within_s
     while not (value := condition()):
         assert time.monotonic() < deadline
+        time.sleep(0.02)
     return value
 
 
@@ -53,18 +54,12 @@ def test_only_its_user_may_connect_and_no_port_is_open():
             assert client.config_get("port", "appendonly") == {"port": "0", "appendonly": "no"}
 
 
-def test_a_port_is_opened_on_the_loopback_only(unused_port):
+def test_a_port_is_opened_on_the_loopback_only():
+    unused_port = lasting_port()
     with EmbeddedServer(port=unused_port) as server, redis.Redis(port=unused_port, decode_responses=True) as client:
         assert client.ping()
         assert client.config_get("bind", "protected-mode") == {"bind": "127.0.0.1", "protected-mode": "yes"}
         assert server.url.startswith("unix://")
-
-
-@pytest.fixture
-def unused_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.parametrize(("append_only", "kept"), [(None, b"1"), (True, b"1"), (False, None)])
@@ -116,6 +111,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from ric_sim.store.embedded import EmbeddedServer
+from tests.harness import lasting_port
 with EmbeddedServer(Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     time.sleep(60)

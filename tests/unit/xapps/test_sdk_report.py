@@ -34,7 +34,7 @@ async def test_reports_come_out_in_order_while_others_come_in():
     queue = ReportQueue()
     queue.put(xapp_pb2.ReportIndications(reports=[_report(1), _report(2)]))
     seen = []
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         async for report in queue:
             seen.append(report.start_ms)
             if len(seen) == 1:

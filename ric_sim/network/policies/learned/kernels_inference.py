@@ -237,20 +237,21 @@ def walk(
     embedded = (features, features[0])
     scores = np.empty(out.mask.shape[1], np.float32)
     is_embedded = False
-    status = kernels.begin(arrays, ep, 0, idle_floor)
+    row = np.int64(0)  # a bare 0 would have every kernel compiled once more
+    status = kernels.begin(arrays, ep, row, idle_floor)
     while status == GOING:
-        status = kernels.observe(arrays, ep, 0, (most_us, no_revisit), out, 0)
+        status = kernels.observe(arrays, ep, row, (most_us, no_revisit), out, row)
         if status != GOING:
             break
         action = _only(out.mask[0])
         if action < 0:
             if not is_embedded:
-                kernels.vertex_features(arrays, ep, 0, features)
+                kernels.vertex_features(arrays, ep, row, features)
                 embedded = embed(model, graph, features, ep.request[0, 2])
                 is_embedded = True
-            score_hops(model, embedded, out, 0, scores)
+            score_hops(model, embedded, out, row, scores)
             action = _best(out.mask[0], scores)
             if action < 0:
                 return UNDECIDED
-        status = kernels.advance(arrays, ep, 0, action)
+        status = kernels.advance(arrays, ep, row, action)
     return status
