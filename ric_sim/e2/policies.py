@@ -8,11 +8,12 @@ generation not older than the policy's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
-from ric_sim.domain.errors import InvalidInput, Overloaded
+from ric_sim.domain.errors import InvalidInput, Overloaded, StoreUnreachable
 from ric_sim.domain.flow import Cause
 from ric_sim.domain.reservation import CommitRequest
 from ric_sim.e2.codec import admission_cause, resource_name
@@ -34,6 +35,7 @@ SETTLE_SHARE = 0.1
 """At most this share of the event loop goes into putting policies in force, however many there are."""
 
 HEARTBEAT_S = 1.0
+ASK_AGAIN_S = 0.5
 
 
 class PolicyStorage(Protocol):
@@ -60,6 +62,8 @@ class PolicyBook:
         self._radios: dict[object, tuple[int, frozenset[str]]] = {}
         self._writing = asyncio.Lock()  # what is stored last is what holds
         self._changes: set[asyncio.Task[Any]] = set()
+        self._in_doubt: set[str] = set()  # ids whose change the storage did not answer: it may still carry it out
+        self._doubt = asyncio.Event()
         self._dirty = asyncio.Event()
         self._news = asyncio.Event()
         self._statuses: dict[str, policy_pb2.PolicyStatus] = {}
@@ -81,7 +85,8 @@ class PolicyBook:
         Raises:
             InvalidInput: it names what the city does not have.
             Overloaded: there are `MAX_POLICIES` already.
-            StoreUnreachable: it could not be stored. In all three cases nothing changed here.
+            StoreUnreachable: the storage did not answer. In all three cases nothing changed here, and the storage is made to
+                hold what holds here once it answers.
         """
         directive = directive_of(self._city, policy)
         if policy.policy_id not in self._held and len(self._held) >= MAX_POLICIES:
@@ -89,7 +94,7 @@ class PolicyBook:
         return await self._to_its_end(self._put(policy, directive))
 
     async def delete(self, policy_id: str) -> bool:
-        """Ends a policy; False if there is none of that id."""
+        """Ends a policy; False if there is none of that id. Raises `StoreUnreachable`, see `put`."""
         check_policy_id(policy_id)
         return await self._to_its_end(self._delete(policy_id))
 
@@ -108,6 +113,20 @@ class PolicyBook:
     def all(self) -> list[policy_pb2.Policy]:
         """Oldest change first."""
         return [held.policy for held in self._held.values()]
+
+    async def settled(self) -> list[policy_pb2.Policy]:
+        """`all`, once the changes under way have ended."""
+        async with self._writing:
+            return self.all()
+
+    async def keep_what_holds(self) -> None:
+        """Until cancelled: when the storage left a change open, has it hold what holds here as soon as it answers."""
+        while True:
+            await self._doubt.wait()
+            with contextlib.suppress(StoreUnreachable):
+                async with self._writing:
+                    await self._keep_those_in_doubt()
+            await asyncio.sleep(ASK_AGAIN_S)
 
     async def watch(self) -> AsyncIterator[list[policy_pb2.PolicyStatus]]:
         """Every status, then what has changed; an empty list when nothing has for `HEARTBEAT_S`."""
@@ -194,10 +213,29 @@ class PolicyBook:
         task.add_done_callback(self._changes.discard)
         return await asyncio.shield(task)
 
+    async def _keep_those_in_doubt(self) -> None:
+        await self._store.load()  # who answers has carried out, or will never, what it was asked before
+        for policy_id in sorted(self._in_doubt):
+            if policy_id in self._held:
+                await self._store.put(policy_id, self._held[policy_id].policy.SerializeToString())
+            else:
+                await self._store.delete(policy_id)
+            self._in_doubt.discard(policy_id)
+        self._doubt.clear()
+
+    async def _stored(self, policy_id: str, change: Coroutine[Any, Any, None]) -> None:
+        try:
+            await change
+        except StoreUnreachable:
+            self._in_doubt.add(policy_id)
+            self._doubt.set()
+            raise
+        self._in_doubt.discard(policy_id)
+
     async def _put(self, policy: policy_pb2.Policy, directive: Directive) -> int:
         async with self._writing:
             policy.generation = self._generation + 1
-            await self._store.put(policy.policy_id, policy.SerializeToString())
+            await self._stored(policy.policy_id, self._store.put(policy.policy_id, policy.SerializeToString()))
             self._generation = policy.generation
             self._held.pop(policy.policy_id, None)
             self._held[policy.policy_id] = HeldPolicy(policy, directive)
@@ -208,7 +246,7 @@ class PolicyBook:
         async with self._writing:
             if policy_id not in self._held:
                 return False
-            await self._store.delete(policy_id)
+            await self._stored(policy_id, self._store.delete(policy_id))
             del self._held[policy_id]
             self._generation += 1
             self._dirty.set()

@@ -18,7 +18,7 @@ class PolicyServicer(policy_pb2_grpc.PolicyServiceServicer):
         self._book = book
 
     async def ListPolicies(self, request: Any, context: Any) -> AsyncIterator[policy_pb2.ListPoliciesResponse]:
-        policies = self._book.all()
+        policies = await self._book.settled()
         for first in range(0, len(policies), ITEMS_PER_MESSAGE):
             yield policy_pb2.ListPoliciesResponse(policies=policies[first : first + ITEMS_PER_MESSAGE])
 

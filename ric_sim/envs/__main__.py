@@ -1,4 +1,4 @@
-"""`python -m ric_sim.envs`: compiles the kernels of whole days and of the training's lanes into numba's cache, or finds them there."""
+"""`python -m ric_sim.envs`: compiles the kernels of days and of training lanes into numba's cache, or finds them there."""
 
 import numpy as np
 

@@ -22,6 +22,7 @@ _UPLINK = int(Direction.UPLINK)
 _LAST_HOST_KIND = int(NodeKind.UPF)
 _NEVER_MS = 2**62
 _ON_SNAPSHOT = False  # `idle_floor` of `kernels.begin`
+_NO_REVISIT = False  # of `kernels.observe`
 IDLE = 5
 """Status of a lane between two requests."""
 
@@ -328,10 +329,10 @@ def fill(
             lanes.status[lane] = kernels.begin(arrays, ep, lane, np.bool_(_ON_SNAPSHOT))
             guide = lanes.episode[lane] % 2
             while lanes.status[lane] == GOING:
-                lanes.status[lane] = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(False)), out, lane)
+                lanes.status[lane] = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(_NO_REVISIT)), out, lane)
                 if lanes.status[lane] != GOING:
                     break
-                best = np.int64(-1)
+                best = -1
                 for action in range(out.mask.shape[1]):
                     if out.mask[lane, action] and (best < 0 or out.slots[lane, action, guide] < out.slots[lane, best, guide]):
                         best = action

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -30,6 +32,7 @@ class RicLink:
         self._channel = transport.channel(target, peer="ric")
         self._stub = policy_pb2_grpc.PolicyServiceStub(self._channel)
         self._changing = asyncio.Lock()  # the listing of a new association and single changes exclude each other
+        self._is_in_doubt = False  # a change was not answered: the RIC may have carried it out
         self._refused: dict[str, str] = {}  # why, by id of a policy that was to be given back
 
     async def put(self, policy: policy_pb2.Policy) -> bool:
@@ -41,15 +44,18 @@ class RicLink:
         """
         async with self._changing:
             exists = self._cache.exists(policy.policy_type_id, policy.policy_id)
-            await self._put(policy)
+            with self._known_afterwards():
+                await self._put(policy)
             self._cache.keep(policy)
         return not exists
 
-    async def delete(self, policy_id: str) -> None:
-        """Ends a policy. Raises `RicUnreachable`."""
+    async def delete(self, type_id: str, policy_id: str) -> None:
+        """Ends a policy of that type. Raises `NotFound`, `RicUnreachable`."""
         async with self._changing:
+            self._cache.find(type_id, policy_id)
             request = policy_pb2.DeletePolicyRequest(policy_id=policy_id)
-            await answered(self._target, self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
+            with self._known_afterwards():
+                await answered(self._target, self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
             self._cache.forget(policy_id)
             self._refused.pop(policy_id, None)
 
@@ -75,12 +81,22 @@ class RicLink:
         """Closes the channel."""
         await self._channel.close()
 
+    @contextlib.contextmanager
+    def _known_afterwards(self) -> Iterator[None]:
+        """A change that the RIC does not answer is followed by a look at what it holds."""
+        try:
+            yield
+        except RicUnreachable:
+            self._is_in_doubt = True
+            raise
+
     async def _synchronise(self) -> None:
         """Takes over what the RIC holds; gives it what a store without its last moments has lost.
 
         What it refuses is kept here, not enforced, until it is deleted or the RIC of a later association takes it.
         """
         async with self._changing:
+            self._is_in_doubt = False
             known: dict[str, policy_pb2.Policy] = {}
             call = self._stub.ListPolicies(policy_pb2.ListPoliciesRequest(), timeout=4 * CALL_TIMEOUT_S)
             while (page := await answered(self._target, call.read())) is not grpc.aio.EOF:
@@ -110,6 +126,8 @@ class RicLink:
                     raise RicUnreachable(f"the RIC at {self._target} ended the watch")
                 if not self._cache.alive:
                     self._log.info("ric.followed", ric=self._target, policies=len(self._cache))
+                if self._is_in_doubt:
+                    raise RicUnreachable(f"the RIC at {self._target} left a change of a policy open: what it holds is read again")
                 self._cache.heard(message.statuses)
         except TimeoutError:
             raise RicUnreachable(f"the RIC at {self._target} has been silent for {SILENCE_S:g} s") from None

@@ -117,7 +117,13 @@ async def running_ric(settings: RicSettings) -> AsyncIterator[RunningRic]:
         guard = ConflictGuard(conflicts, _names(termination), settings.control_priorities)
         await guard.restore()
         await gate.fresh_snapshot()
-        work = (gate.run(), termination.policies.run(), guard.run(), _mirror(termination, gate, status))
+        work = (
+            gate.run(),
+            termination.policies.run(),
+            termination.policies.keep_what_holds(),
+            guard.run(),
+            _mirror(termination, gate, status),
+        )
         background = [asyncio.create_task(activity) for activity in work]
         for task in background:
             task.add_done_callback(lambda ended: _report(ended, gate.failed))

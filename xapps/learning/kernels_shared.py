@@ -27,6 +27,7 @@ _LINK, _COMPUTE, _LATENCY = int(Cause.LINK_CAPACITY), int(Cause.COMPUTE_CAPACITY
 _NO_CAPACITY, _NO_LATENCY, _DECLINED = int(Cause.NO_ROUTE_CAPACITY), int(Cause.NO_ROUTE_LATENCY), int(Cause.DECLINED)
 _TOO_LATE = int(Cause.TIME_TO_WAIT_EXPIRED)
 _ON_SNAPSHOT = False  # `idle_floor` of `kernels.begin`
+_NO_REVISIT = False  # of `kernels.observe`
 _FOREVER_MS = 2**62
 
 
@@ -132,10 +133,10 @@ def _carry_plainly(
     anywhere = np.full((3, len(arrays.budget_us)), -1, np.int64)
     status = kernels.begin(arrays, ep, lane, np.bool_(_ON_SNAPSHOT))
     while status == GOING:
-        status = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(False)), seen, lane)
+        status = kernels.observe(arrays, ep, lane, (anywhere, np.bool_(_NO_REVISIT)), seen, lane)
         if status != GOING:
             break
-        best = np.int64(-1)
+        best = -1
         for action in range(seen.mask.shape[1]):
             if seen.mask[lane, action] and (best < 0 or seen.slots[lane, action, flow % 2] < seen.slots[lane, best, flow % 2]):
                 best = action

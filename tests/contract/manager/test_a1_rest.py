@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from ric_sim.store.embedded import EmbeddedServer
 from ric_sim.store.policies import StoredPolicies
 from ricity.a1.v1 import policy_pb2
+from services.manager import ric_link
 from services.manager.a1_types import POLICY_TYPES
 from services.ric.composition import running_ric
 from services.ric.settings import RicSettings
@@ -96,6 +99,22 @@ async def test_of_two_types_that_claim_an_id_at_once_one_gets_it(client):
     replies = await asyncio.gather(client.put(f"{TSP}/p1", json=AVOID), client.put(f"{other}/p1", json=SLICE))
     assert sorted(reply.status_code for reply in replies) == [201, 400]
     assert len((await client.get(TSP)).json() + (await client.get(other)).json()) == 1
+
+
+async def test_a_change_that_is_carried_out_after_its_caller_was_told_otherwise_is_seen(monkeypatch):
+    """The store stands still for so long that the manager gives the RIC up."""
+    with EmbeddedServer() as server:
+        settings = RicSettings(grpc_port=0, status_port=0, store_url=server.url, profile="paper")
+        async with running_ric(settings) as ric, manager_of(ric.grpc_port) as client:
+            await until_known(client)
+            monkeypatch.setattr(ric_link, "CALL_TIMEOUT_S", 1.0)
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                assert_problem(await client.put(f"{TSP}/p1", json=AVOID), 503, "RIC")
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            await until(lambda: client.get(TSP), lambda reply: reply.json() == ["p1"])
+            assert [policy.policy_id for policy in ric.termination.policies.all()] == ["p1"]
 
 
 async def test_what_is_no_route_of_the_interface_is_a_problem_too(client):

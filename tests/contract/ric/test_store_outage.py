@@ -10,7 +10,7 @@ import signal
 import grpc
 import pytest
 
-from ric_sim.domain.errors import NotFound
+from ric_sim.domain.errors import NotFound, StoreUnreachable
 from ric_sim.domain.reservation import ChangeKind
 from ric_sim.store.audit import audit
 from ric_sim.store.embedded import EmbeddedServer
@@ -121,6 +121,27 @@ async def test_a_policy_change_whose_caller_went_is_the_same_in_the_store_and_th
     await eventually(lambda: len(book.all()) == (kind == "put"))
     stored = StoredPolicies(server.url, "city")
     assert list(await stored.load()) == [kept.policy_id for kept in book.all()]
+    await stored.aclose()
+
+
+@pytest.mark.parametrize("kind", ["put", "delete"])
+async def test_a_change_that_the_store_carries_out_too_late_is_undone(server, ric, kind):
+    """Its caller was told that nothing changed."""
+    book = ric.termination.policies
+    policy = policy_pb2.Policy(policy_id="p", inapplicable=policy_pb2.NOT_ENFORCED_REASON_OTHER)
+    if kind == "delete":
+        await book.put(policy)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnreachable):
+            await (book.put(policy) if kind == "put" else book.delete("p"))
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    held = [kept.policy_id for kept in book.all()]
+    assert held == ["p"] * (kind == "delete")
+    await eventually(lambda: not book._in_doubt)
+    stored = StoredPolicies(server.url, "city")
+    assert list(await stored.load()) == held
     await stored.aclose()
 
 

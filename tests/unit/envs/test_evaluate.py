@@ -139,6 +139,7 @@ def test_staleness_that_makes_no_sense_is_refused(refresh_every, replans):
         Staleness(refresh_every, replans)
 
 
+@pytest.mark.long
 def test_the_whole_test_day_under_cspf():
     """98.285 % is what calibrating the built-in city gave; days with the same statistics scatter by 0.1 to 0.2 points."""
     result = evaluate(load_scenario(profile="paper", day="test"), "cspf")

@@ -27,6 +27,13 @@ def _train(folder: Path, *, resume: bool = False, **changes: Any) -> dict[str, A
     return train_routing(plan, out=folder, resume=resume, watch=lambda *_: None)
 
 
+def _trained(folder: Path) -> None:
+    """A run as `_train` leaves it, of a trainer that does nothing."""
+    run, config = RunFolder(folder), tiny_config()
+    run.begin(config, algo="amarl", seed=1, resume=False)
+    run_training(_Flat(), config, run, None, lambda *_: None)
+
+
 def test_a_run_ends_with_a_result_weights_and_scalars(tmp_path: Path) -> None:
     result = _train(tmp_path)
     assert result["steps"] >= 400
@@ -39,7 +46,7 @@ def test_a_run_ends_with_a_result_weights_and_scalars(tmp_path: Path) -> None:
 
 
 def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
-    _train(tmp_path)
+    _trained(tmp_path)
     with pytest.raises(Conflict, match="--resume"):
         _train(tmp_path)
     with pytest.raises(Conflict, match="another algorithm, seed or configuration"):
@@ -47,7 +54,7 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
-    _train(tmp_path)
+    _trained(tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"nonsense")
     with pytest.raises(MalformedFile, match="checkpoint"):
         _train(tmp_path, resume=True)

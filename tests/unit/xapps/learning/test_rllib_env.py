@@ -59,6 +59,7 @@ def test_values_of_the_forward_pass_are_the_modules_values(scenario: Scenario, m
     assert torch.equal(module.compute_values(batch, embeddings), module.compute_values(batch))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
 def test_rllibs_ppo_trains_the_network(scenario: Scenario, local_ray: None) -> None:
     algorithm = ppo_config(scenario, SETTINGS, shape=SHAPE, n_envs=2, seed=1).build_algo()
