@@ -18,7 +18,7 @@ from tests.e2e.live_run import WITHIN_S, LiveRun
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUSY_HOUR_MS = 16 * 3_600_000
-BUSY_REQUESTS = 5000
+BUSY_REQUESTS = 4000
 
 LiveRunStarter = Callable[..., LiveRun]
 
