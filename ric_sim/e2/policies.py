@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Protocol, TypeVar
 
-from ric_sim.domain.errors import InvalidInput, Overloaded, StoreUnreachable
+from ric_sim.domain.errors import InvalidInput, Overloaded, StoreCorrupt, StoreUnreachable
 from ric_sim.domain.flow import Cause
 from ric_sim.domain.reservation import CommitRequest
 from ric_sim.e2.codec import admission_cause, resource_name
@@ -116,14 +116,15 @@ class PolicyBook:
 
     async def settled(self) -> list[policy_pb2.Policy]:
         """`all`, once the changes under way have ended."""
-        async with self._writing:
-            return self.all()
+        if self._changes:
+            await asyncio.wait(set(self._changes))
+        return self.all()
 
     async def keep_what_holds(self) -> None:
         """Until cancelled: when the storage left a change open, has it hold what holds here as soon as it answers."""
         while True:
             await self._doubt.wait()
-            with contextlib.suppress(StoreUnreachable):
+            with contextlib.suppress(StoreUnreachable, StoreCorrupt):
                 async with self._writing:
                     await self._keep_those_in_doubt()
             await asyncio.sleep(ASK_AGAIN_S)
@@ -214,7 +215,7 @@ class PolicyBook:
         return await asyncio.shield(task)
 
     async def _keep_those_in_doubt(self) -> None:
-        await self._store.load()  # who answers has carried out, or will never, what it was asked before
+        await self._store.load()  # a server that answers has carried out what had reached it before
         for policy_id in sorted(self._in_doubt):
             if policy_id in self._held:
                 await self._store.put(policy_id, self._held[policy_id].policy.SerializeToString())

@@ -1,17 +1,14 @@
-"""`python -m ric_sim.envs`: compiles the kernels of days and of training lanes into numba's cache, or finds them there."""
+"""`python -m ric_sim.envs`: compiles the kernels of the training lanes into numba's cache, or finds them there."""
 
 import numpy as np
 
-from ric_sim.envs.fast_day import FastDay
 from ric_sim.envs.gym_env import RoutingEnv
 from ric_sim.network.scenario import load_scenario
 
 
 def warm_up() -> None:
-    """Plays the smallest day, and an episode of the Gymnasium environment."""
-    scenario = load_scenario(profile="smoke", day="train")
-    FastDay(scenario).play({})
-    env, ended = RoutingEnv(scenario=scenario), False
+    """Plays an episode of the Gymnasium environment."""
+    env, ended = RoutingEnv(scenario=load_scenario(profile="smoke", day="train")), False
     env.reset(seed=1)
     while not ended:
         _, _, ended, _, _ = env.step(np.flatnonzero(env.action_masks())[0])

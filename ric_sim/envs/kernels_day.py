@@ -1,6 +1,7 @@
 """A whole day of requests under priced routing, played by compiled code.
 
-The searches are those of the policies, imported.
+The searches are those of the policies, imported. The on-disk cache of compiled code watches one file per kernel and would
+not notice a change of theirs, so the kernels here are compiled anew in each process; the imported ones come from the cache.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class DayArrays(NamedTuple):
     budget_us: IntArray
 
 
-@njit(cache=True)
+@njit
 def play(graph: GraphArrays, table: PriceTable, day: DayArrays) -> tuple[npt.NDArray[np.int8], IntArray, IntArray]:
     """Plans and carries every flow at its arrival, after what ends by then is released.
 
@@ -83,7 +84,7 @@ def play(graph: GraphArrays, table: PriceTable, day: DayArrays) -> tuple[npt.NDA
     return causes, latency_us, n_links_of
 
 
-@njit(cache=True)
+@njit
 def _plan(
     graph: GraphArrays, table: PriceTable, day: DayArrays, used: IntArray, flow: int, idle_to_go: IntArray
 ) -> tuple[int, IntArray, int]:
@@ -117,7 +118,7 @@ def _plan(
     return cause, route, route_us
 
 
-@njit(cache=True)
+@njit
 def _search(
     graph: GraphArrays, chain: Chain, used: IntArray, prices: tuple[FloatArray, FloatArray], idle_to_go: IntArray
 ) -> tuple[int, IntArray, int]:
@@ -142,7 +143,7 @@ def _search(
     return _NONE, route, route_us
 
 
-@njit(cache=True)
+@njit
 def _reserve(graph: GraphArrays, day: DayArrays, used: IntArray, flow: int, links: npt.NDArray[np.int32], sign: int) -> None:
     """Takes (`sign` 1) or gives back (-1) what the flow needs on its route; nothing if the route is empty."""
     if len(links) == 0:

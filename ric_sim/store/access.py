@@ -96,9 +96,15 @@ class StoreAccess:
         client.auto_close_connection_pool = True
         return client
 
-    def async_client(self, *, patience_s: float) -> redis.asyncio.Redis:
-        """As `client`, for an event loop; concurrent calls each take a connection of its pool."""
+    def async_client(self, *, patience_s: float, answer_within_s: float | None = None) -> redis.asyncio.Redis:
+        """As `client`, for an event loop; concurrent calls each take a connection of its pool.
+
+        With `answer_within_s`, a server that takes a command and does not answer it in that time is not asked again.
+        """
         options = self._options(parse_async_url) | {"retry": AsyncRetry(*retry_plan(patience_s))}
+        if answer_within_s is not None:
+            retry = AsyncRetry(*retry_plan(patience_s), supported_errors=(redis.ConnectionError,))
+            options |= {"retry": retry, "socket_timeout": answer_within_s}
         pool: redis.asyncio.ConnectionPool
         if self.is_replicated:
             settings = self._sentinel_options(options) | {"retry": AsyncRetry(NoBackoff(), 0)}

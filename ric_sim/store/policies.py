@@ -8,6 +8,9 @@ from ric_sim.store.access import StoreAccess
 from ric_sim.store.connection import TranslatedErrors
 from ric_sim.store.keys import policies_key
 
+ANSWER_WITHIN_S = 2.0
+"""Less than those wait who ask for a change of a policy."""
+
 
 class StoredPolicies:
     """One field per policy; the values are the caller's. Every method raises `StoreUnreachable` when the store is away."""
@@ -16,7 +19,7 @@ class StoredPolicies:
         self._key = policies_key(namespace)
         access = StoreAccess.of(store)
         self._errors = TranslatedErrors(access.address)
-        self._client = access.async_client(patience_s=patience_s)
+        self._client = access.async_client(patience_s=patience_s, answer_within_s=ANSWER_WITHIN_S)
 
     async def load(self) -> dict[str, bytes]:
         """All of them by policy id."""

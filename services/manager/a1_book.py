@@ -89,10 +89,9 @@ class PolicyCache:
     # --- from the RIC --------------------------------------------------------------------------------------------------
 
     def replace(self, policies: Iterable[policy_pb2.Policy]) -> None:
-        """What the RIC holds, at the begin of an association with it."""
+        """What the RIC holds; what it said of those that it still holds stays."""
         self._policies = {}
         self._by_type = {}
-        self._statuses = {}
         for policy in policies:
             self.keep(policy)
         self._told = {policy_id: told for policy_id, told in self._told.items() if policy_id in self._policies}

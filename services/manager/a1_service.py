@@ -40,6 +40,7 @@ class PolicyService:
 
     async def delete(self, type_id: str, policy_id: str) -> None:
         """Ends a policy. Raises `NotFound`, `RicUnreachable`."""
+        self.cache.find(type_id, policy_id)
         await self._link.delete(type_id, policy_id)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -33,6 +32,7 @@ class RicLink:
         self._stub = policy_pb2_grpc.PolicyServiceStub(self._channel)
         self._changing = asyncio.Lock()  # the listing of a new association and single changes exclude each other
         self._is_in_doubt = False  # a change was not answered: the RIC may have carried it out
+        self._ending: set[str] = set()  # ids whose deletion was not answered
         self._refused: dict[str, str] = {}  # why, by id of a policy that was to be given back
 
     async def put(self, policy: policy_pb2.Policy) -> bool:
@@ -44,8 +44,11 @@ class RicLink:
         """
         async with self._changing:
             exists = self._cache.exists(policy.policy_type_id, policy.policy_id)
-            with self._known_afterwards():
+            try:
                 await self._put(policy)
+            except RicUnreachable:
+                self._is_in_doubt = True
+                raise
             self._cache.keep(policy)
         return not exists
 
@@ -54,8 +57,12 @@ class RicLink:
         async with self._changing:
             self._cache.find(type_id, policy_id)
             request = policy_pb2.DeletePolicyRequest(policy_id=policy_id)
-            with self._known_afterwards():
+            try:
                 await answered(self._target, self._stub.DeletePolicy(request, timeout=CALL_TIMEOUT_S))
+            except RicUnreachable:
+                self._is_in_doubt = True
+                self._ending.add(policy_id)
+                raise
             self._cache.forget(policy_id)
             self._refused.pop(policy_id, None)
 
@@ -81,31 +88,23 @@ class RicLink:
         """Closes the channel."""
         await self._channel.close()
 
-    @contextlib.contextmanager
-    def _known_afterwards(self) -> Iterator[None]:
-        """A change that the RIC does not answer is followed by a look at what it holds."""
-        try:
-            yield
-        except RicUnreachable:
-            self._is_in_doubt = True
-            raise
-
-    async def _synchronise(self) -> None:
+    async def _synchronise(self, *, within_s: float = 4 * CALL_TIMEOUT_S) -> None:
         """Takes over what the RIC holds; gives it what a store without its last moments has lost.
 
         What it refuses is kept here, not enforced, until it is deleted or the RIC of a later association takes it.
         """
         async with self._changing:
-            self._is_in_doubt = False
             known: dict[str, policy_pb2.Policy] = {}
-            call = self._stub.ListPolicies(policy_pb2.ListPoliciesRequest(), timeout=4 * CALL_TIMEOUT_S)
+            call = self._stub.ListPolicies(policy_pb2.ListPoliciesRequest(), timeout=within_s)
             while (page := await answered(self._target, call.read())) is not grpc.aio.EOF:
                 known.update({policy.policy_id: policy for policy in page.policies})
             for policy in self._cache.all():
-                if policy.policy_id not in known:
+                if policy.policy_id not in known and policy.policy_id not in self._ending:
                     await self._give_back(policy)
                     known[policy.policy_id] = policy
             self._cache.replace(known.values())
+            self._ending.clear()
+            self._is_in_doubt = False
 
     async def _give_back(self, policy: policy_pb2.Policy) -> None:
         try:
@@ -126,9 +125,10 @@ class RicLink:
                     raise RicUnreachable(f"the RIC at {self._target} ended the watch")
                 if not self._cache.alive:
                     self._log.info("ric.followed", ric=self._target, policies=len(self._cache))
-                if self._is_in_doubt:
-                    raise RicUnreachable(f"the RIC at {self._target} left a change of a policy open: what it holds is read again")
                 self._cache.heard(message.statuses)
+                if self._is_in_doubt:
+                    with contextlib.suppress(RicUnreachable):  # asked again with the next message
+                        await self._synchronise(within_s=SILENCE_S)
         except TimeoutError:
             raise RicUnreachable(f"the RIC at {self._target} has been silent for {SILENCE_S:g} s") from None
         finally:
@@ -140,3 +140,4 @@ class RicLink:
         )
         policy.generation = response.generation
         self._refused.pop(policy.policy_id, None)
+        self._ending.discard(policy.policy_id)

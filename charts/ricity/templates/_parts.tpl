@@ -32,7 +32,7 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
 {{- $registry := printf "%s://%s" (ternary "http" "https" .Values.security.insecure) (include "ricity.address" (dict "root" . "name" "registry" "port" 8090)) -}}
 {{- $store := ternary (dict "store" (list "redis")) dict (eq (include "ricity.hasOwnStore" .) "yes") -}}
 {{- $watched := list -}}
-{{- range list "ric" "nodes" "radio" "critic" -}}
+{{- range list "ric" "nodes" "radio" "critic" "manager" "registry" "auditor" -}}
 {{- $watched = append $watched (printf "%s=%s" . (include "ricity.address" (dict "root" $root "name" . "port" 9100))) -}}
 {{- end -}}
 {{- $table := dict
@@ -58,7 +58,7 @@ The deployment as a table: part -> how it is started and whom it calls. Every ob
     "env" (dict "RICITY_REST_PORT" "8090" "RICITY_REGISTRY" "/runs/registry"))
   "console" (dict
     "ports" (dict "http" 8088)
-    "calls" (dict "ric" (list "grpc" "status") "manager" (list "http") "registry" (list "http") "nodes" (list "status") "radio" (list "status") "critic" (list "status"))
+    "calls" (dict "ric" (list "grpc" "status") "manager" (list "http" "status") "registry" (list "http" "status") "nodes" (list "status") "radio" (list "status") "critic" (list "status") "auditor" (list "status"))
     "env" (dict "RICITY_HTTP_PORT" "8088" "RICITY_RIC" $ric "RICITY_MANAGER" $manager "RICITY_REGISTRY_URL" $registry "RICITY_PARTS" (join "," $watched)))
   "auditor" (dict
     "calls" $store "store" true

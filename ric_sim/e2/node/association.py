@@ -33,7 +33,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 """Pauses between attempts to reach the RIC: doubled each time, shortened at random by up to half."""
 
 SILENT_PERIODS = 3
-"""Keep-alive periods without any message after which the RIC counts as gone (E2: every 1.5 s, gone after 4.5 s)."""
+"""Keep-alive periods without any message after which the RIC counts as gone (E2: every 1.5 s, gone after 4.5 to 6 s)."""
 
 _REFUSALS = {
     grpc.StatusCode.INVALID_ARGUMENT,

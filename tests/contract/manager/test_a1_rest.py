@@ -10,6 +10,7 @@ import signal
 import time
 
 import pytest
+import structlog
 
 from ric_sim.store.embedded import EmbeddedServer
 from ric_sim.store.policies import StoredPolicies
@@ -101,20 +102,30 @@ async def test_of_two_types_that_claim_an_id_at_once_one_gets_it(client):
     assert len((await client.get(TSP)).json() + (await client.get(other)).json()) == 1
 
 
-async def test_a_change_that_is_carried_out_after_its_caller_was_told_otherwise_is_seen(monkeypatch):
-    """The store stands still for so long that the manager gives the RIC up."""
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_change_that_is_carried_out_after_its_caller_was_told_otherwise_is_seen(monkeypatch, method):
+    """The store stands still for so long that the manager gives the RIC up; what was enforced stays so."""
     with EmbeddedServer() as server:
         settings = RicSettings(grpc_port=0, status_port=0, store_url=server.url, profile="paper")
-        async with running_ric(settings) as ric, manager_of(ric.grpc_port) as client:
+        async with running_ric(settings) as ric, manager_of(ric.grpc_port) as client, routing_xapp(ric.grpc_port):
             await until_known(client)
-            monkeypatch.setattr(ric_link, "CALL_TIMEOUT_S", 1.0)
-            os.kill(server.pid, signal.SIGSTOP)
-            try:
-                assert_problem(await client.put(f"{TSP}/p1", json=AVOID), 503, "RIC")
-            finally:
-                os.kill(server.pid, signal.SIGCONT)
-            await until(lambda: client.get(TSP), lambda reply: reply.json() == ["p1"])
-            assert [policy.policy_id for policy in ric.termination.policies.all()] == ["p1"]
+            for policy_id in ("p1", "p2")[method == "PUT" :]:
+                assert (await client.put(f"{TSP}/{policy_id}", json=AVOID)).status_code == 201
+            await client.until_status(f"{TSP}/p2", "ENFORCED")
+            monkeypatch.setattr(ric_link, "CALL_TIMEOUT_S", 0.5)
+            monkeypatch.setattr(ric_link, "SILENCE_S", 30.0)
+            with structlog.testing.capture_logs() as lines:
+                os.kill(server.pid, signal.SIGSTOP)
+                try:
+                    reply = await client.request(method, f"{TSP}/p1", json=AVOID if method == "PUT" else None)
+                finally:
+                    os.kill(server.pid, signal.SIGCONT)
+                assert_problem(reply, 503, "RIC")
+                wanted = {"PUT": ["p2", "p1"], "DELETE": ["p2"]}[method]
+                await until(lambda: client.get(TSP), lambda reply: reply.json() == wanted)
+                await eventually(lambda: [policy.policy_id for policy in ric.termination.policies.all()] == wanted)
+                assert (await client.get(TSP)).json() == wanted
+            assert "ric.lost" not in [line["event"] for line in lines]
 
 
 async def test_what_is_no_route_of_the_interface_is_a_problem_too(client):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from ric_sim.e2 import RAN_FUNCTION_KPM
+from ric_sim.e2 import RAN_FUNCTION_KPM, servicers
 from ricity.e2.v1 import admin_pb2, admin_pb2_grpc, common_pb2, termination_pb2, xapp_pb2, xapp_pb2_grpc
 from tests.harness import eventually, open_agent, open_xapp
 
@@ -36,6 +36,16 @@ async def test_nodes_are_listed_and_stay_listed_after_they_are_gone(ric, channel
     assert (await watch.read()).node.status == admin_pb2.CONNECTION_STATUS_DISCONNECTED
     (node,) = (await admin.ListNodes(admin_pb2.ListNodesRequest())).nodes
     assert node.status == admin_pb2.CONNECTION_STATUS_DISCONNECTED
+
+
+async def test_a_peer_that_says_nothing_is_dropped_and_one_that_speaks_is_kept(ric, channel, monkeypatch):
+    monkeypatch.setattr(servicers, "KEEP_ALIVE_MS", 700)  # the one that speaks does so every second
+    speaking, silent = open_xapp(channel), open_xapp(channel)
+    for opened, name in ((speaking, "a"), (silent, "b")):
+        assert (await opened.register("routing-voip", name)).accepted
+    async with speaking.kept_alive():
+        await silent.ended()
+        assert [each.instance_id for each in ric.termination.requests.pool("routing-voip").instances] == ["a"]
 
 
 async def test_association_that_comes_back_gets_all_subscriptions_with_its_setup(ric, channel, agent, xapp):

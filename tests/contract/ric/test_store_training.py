@@ -113,7 +113,7 @@ def test_short_outage_is_sat_out(day, tmp_path):
             asking = threading.Thread(target=lambda: got.append(environment.fetch(VOIP, 2).n))
             asking.start()
             server.start()  # here: it ends with the thread that starts it
-            asking.join()
+            asking.join(60)
         assert got == [2]
     finally:
         server.stop()

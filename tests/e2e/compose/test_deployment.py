@@ -9,7 +9,7 @@ import pytest
 
 from ric_sim.telemetry import registry
 from ric_sim.telemetry.dashboard import DASHBOARD_FILE
-from tests.e2e.compose.stack import ROOT, ROUTING_XAPPS, Stack, answers, eventually
+from tests.e2e.compose.stack import ROOT, ROUTING_XAPPS, Stack, answers, command, eventually
 
 DAPPS = {f"slicing-du-{du}" for du in range(6)}
 PARTS = set(ROUTING_XAPPS) | DAPPS | {"ric", "nodes", "radio", "critic", "auditor", "manager", "registry", "console"}
@@ -25,7 +25,9 @@ def stack(image):
     """The whole paper day, as fast as it goes; the slicing beside it at a quarter of its pace, so that this is soon."""
     stack = Stack(PROFILE="paper", SPEED="max", FRAMES_PER_S="5")
     try:
+        began_s = time.monotonic()
         stack.up()
+        stack.up_s = time.monotonic() - began_s
         yield stack
     finally:
         stack.down()
@@ -42,6 +44,21 @@ def test_every_container_is_healthy_and_each_xapp_has_its_own(stack):
     containers = stack.containers()
     assert set(containers) == PARTS | {"store", "prometheus", "grafana"}
     assert {name: row["State"]["Health"]["Status"] for name, row in containers.items()} == dict.fromkeys(containers, "healthy")
+
+
+def test_it_is_up_soon_and_takes_little_memory(stack, record_property):
+    """60 s and 4 GB are the goals; starting takes what the machine has left, so that its limit is wider."""
+    used = command("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *(row["Id"] for row in stack.rows()))
+    mebibytes = sum(_mebibytes(line.split("/")[0].strip()) for line in used.splitlines())
+    record_property("up_s", stack.up_s)
+    record_property("memory_mib", mebibytes)
+    assert stack.up_s < 150
+    assert 500 < mebibytes < 4000
+
+
+def _mebibytes(amount):
+    number, unit = re.fullmatch(r"([\d.]+)([KMG])iB", amount).groups()
+    return float(number) * {"K": 1 / 1024, "M": 1, "G": 1024}[unit]
 
 
 def test_no_container_has_more_rights_than_it_needs(stack):

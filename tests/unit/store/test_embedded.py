@@ -111,7 +111,6 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from ric_sim.store.embedded import EmbeddedServer
-from tests.harness import lasting_port
 with EmbeddedServer(Path(sys.argv[1])) as server:
     print(server.pid, flush=True)
     time.sleep(60)
