@@ -51,6 +51,10 @@ class ManagerSettings(RestSettings):
         "",
         description="Volume of what the critic keeps, mounted at /runs; {xapp} stands for its name; empty: <project>_{xapp}.",
     )
+    docker_registry: str = Field(
+        "",
+        description="Volume of the model registry, read-only at /runs of every xApp but the critic; empty: <project>_registry.",
+    )
     docker_image: str = Field("ricity:dev", description="Of xApps whose descriptor names a module but no image.")
     kubernetes_config: Path | None = Field(
         None, description="kubeconfig of the cluster; empty: the one this process is a pod of."

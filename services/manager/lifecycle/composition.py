@@ -130,6 +130,7 @@ def _driver(settings: ManagerSettings, folder: Path, catalogue: Catalogue, stack
         settings.docker_project,
         settings.docker_certificates,
         settings.docker_kept or f"{settings.docker_project}_{{xapp}}",
+        settings.docker_registry or f"{settings.docker_project}_registry",
     )
     in_container = {"RICITY_HOST": "0.0.0.0", "RICITY_STATUS_PORT": "9100"}
 

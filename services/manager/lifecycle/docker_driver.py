@@ -51,6 +51,7 @@ class DockerPlace:
         project: tells apart several systems on one engine; of Compose if that started this one.
         certificates: volume with an xApp's certificate, `{xapp}` for its name; empty: xApps speak plain text.
         kept: volume of what a critic keeps, `{xapp}` for its name.
+        registry: volume of the model registry, which all others read; empty: none.
     """
 
     socket: Path
@@ -59,6 +60,7 @@ class DockerPlace:
     project: str
     certificates: str = ""
     kept: str = ""
+    registry: str = ""
 
 
 class DockerDriver:
@@ -155,8 +157,6 @@ class DockerDriver:
         told = {"RICITY_INSTANCE_ID": instance_id, "RICITY_XAPP_VERSION": spec.version}
         certificate = self._place.certificates.replace("{xapp}", spec.name)
         tls = {"RICITY_TLS_DIR": _TLS_FOLDER} if certificate else {}
-        kept = self._place.kept.replace("{xapp}", spec.name) if spec.place == Place.CRITIC else ""
-        binds = [f"{certificate}:{_TLS_FOLDER}:ro"] if certificate else []
         env = {**self._env(spec.name), **tls, **spec.env, **settings, **told}
         command = list(spec.command) or (["python", "-m", spec.module] if spec.module else [])
         return {
@@ -174,7 +174,7 @@ class DockerDriver:
             "NetworkingConfig": {"EndpointsConfig": {self._place.network: {"Aliases": [spec.name]}}},
             "HostConfig": {
                 "NetworkMode": self._place.network,
-                "Binds": [*binds, f"{kept}:{KEPT_FOLDER}"] if kept else binds,
+                "Binds": self._binds(spec, certificate),
                 "LogConfig": {"Type": "json-file", "Config": _KEPT_LOGS},
                 "NanoCpus": round(spec.cpus * _NANO),
                 "Memory": spec.memory_mib * _MIB,
@@ -185,6 +185,13 @@ class DockerDriver:
                 "SecurityOpt": ["no-new-privileges:true"],
             },
         }
+
+    def _binds(self, spec: XappVersion, certificate: str) -> list[str]:
+        """A critic keeps what it has learnt where the others find the registry."""
+        learns = spec.place == Place.CRITIC
+        volume = self._place.kept.replace("{xapp}", spec.name) if learns else self._place.registry
+        kept = [f"{volume}:{KEPT_FOLDER}{'' if learns else ':ro'}"] if volume else []
+        return [*([f"{certificate}:{_TLS_FOLDER}:ro"] if certificate else []), *kept]
 
 
 def _as_of_compose(project: str, name: str) -> dict[str, str]:

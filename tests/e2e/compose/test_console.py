@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.compose.stack import ROOT
+from tests.e2e.compose.stack import ROOT, eventually
 from tests.e2e.console_page import VIEWS, Watched
 from tests.untrained import untrained_folder
 
@@ -23,7 +23,7 @@ COUNTS = {
     "services": {"tbody tr": 6},
     "slicing": {"tbody tr": 6, "tbody .stack-part": 18},
     "xapps": {".card": 6, ".card-line .state.good": 6},
-    "models": {"tbody tr": 1},
+    "models": {"tbody tr": 2},
     "health": {"tbody tr:has-text('MiB')": 7, "section:has(h2:text('Parts')) tbody tr:has-text('unreachable')": 0},
 }
 """What a view has of the paper's city, by selector."""
@@ -53,15 +53,16 @@ def watched(browser, secured):
 
 @pytest.fixture(scope="module")
 def model(secured, tmp_path_factory):
-    """A published model, for the view of them."""
+    """A model with two published versions."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # whose certificate it is, is tested elsewhere
-    folder = untrained_folder(tmp_path_factory.mktemp("weights"), ["ar"], seed=1)
-    files = [("files", (path.name, path.read_bytes())) for path in folder.glob("*.safetensors")]
     url = f"https://{secured.address('registry', 8090)}/registry/v1/models/{MODEL}/versions?metric=gos_validation=0.97"
     token = {"Authorization": f"Bearer {secured.token}"}
-    reply = httpx.post(url, files=files, headers=token, verify=context, trust_env=False, timeout=60)
-    assert reply.status_code == 201, reply.text
+    for seed in (1, 2):
+        folder = untrained_folder(tmp_path_factory.mktemp("weights"), ["ar"], seed=seed)
+        files = [("files", (path.name, path.read_bytes())) for path in folder.glob("*.safetensors")]
+        reply = httpx.post(url, files=files, headers=token, verify=context, trust_env=False, timeout=60)
+        assert reply.status_code == 201, reply.text
     return MODEL
 
 
@@ -90,10 +91,16 @@ def test_an_upgrade_is_done_from_the_page(watched, pictures):
     expect(page.locator("#view-rollouts tbody tr", has_text=XAPP)).to_contain_text("succeeded")
 
 
-def test_a_model_is_promoted_from_the_page(watched, model):
+def test_what_is_promoted_on_the_page_decides_in_the_xapp(watched, secured, model):
+    """The container that the manager has started follows the registry's volume."""
     watched.show("models")
     watched.press("models", f"Promote… {model} version 1")
     watched.confirm("Promote", f"{model} v1 is in production")
+    done = secured.ricity("xapp", "config", XAPP, f"RICITY_WEIGHTS=/runs/registry/production/{model}", "RICITY_POLICY=amarl")
+    assert done["applied"] == "replacement", done
+    watched.press("models", f"Promote… {model} version 2")
+    watched.confirm("Promote", f"{model} v2 is in production")
+    eventually(lambda: "weights.swapped" in secured.compose("logs", XAPP), within_s=120, every_s=1)
 
 
 def test_every_view_shows_the_running_city(watched, model):
