@@ -65,7 +65,8 @@ class RegistryLink:
         """Publishes, retires the staged versions before, and has the oldest retired ones dropped; the new version's number."""
         settings = self._settings
         model = f"/registry/v1/models/{settings.registry_model}"
-        headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
+        token = self._token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         trusted = settings.transport.trusted()
         async with httpx.AsyncClient(
             base_url=settings.registry, headers=headers, verify=trusted, timeout=_TIMEOUT_S, trust_env=False
@@ -79,6 +80,16 @@ class RegistryLink:
             sweep = {"keep_retired": settings.registry_keep_retired, "model": settings.registry_model}
             _checked(await client.post("/registry/v1/sweep", json=sweep))
         return version
+
+    def _token(self) -> str:
+        """Empty for none. Raises `RegistryUnavailable` if its file cannot be read."""
+        settings = self._settings
+        if settings.token_file is None:
+            return settings.token.get_secret_value() if settings.token else ""
+        try:
+            return settings.token_file.read_text().strip()
+        except OSError as error:
+            raise RegistryUnavailable(f"no token for the registry in {settings.token_file}: {error}") from error
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:

@@ -50,3 +50,4 @@ class CriticSettings(StandaloneSettings):
     registry_every_min: float = Field(10.0, gt=0, description="Minutes between two publications, if something was learnt.")
     registry_keep_retired: int = Field(5, ge=0, description="Of its former versions, how many keep their files.")
     token: SecretStr | None = Field(None, description="Bearer token for the registry, with role operator.")
+    token_file: Path | None = Field(None, description="File with that token instead, read at each publication.")

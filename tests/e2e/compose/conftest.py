@@ -64,7 +64,7 @@ def image(pytestconfig):
 @pytest.fixture(scope="session")
 def secured(image):
     """The deployment as `docker compose up` makes it, with mutual TLS and tokens, while it plays a day of twelve minutes."""
-    stack = TlsStack(PROFILE="paper", SPEED="120")
+    stack = TlsStack(PROFILE="paper", SPEED="120", PUBLISH_EVERY_MIN="0.2")
     try:
         stack.up()
         stack.token = stack.make_token("tester", "operator")

@@ -139,6 +139,20 @@ def test_the_console_sees_the_status_ports(stack):
     eventually(lambda: states() == dict.fromkeys(watched, "ready"), within_s=WITHIN_S, every_s=1)
 
 
+def test_what_the_critic_learns_is_in_the_registry(stack):
+    """With a token of its own."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # whose certificate it is, is tested elsewhere
+    request = urllib.request.Request(f"https://{stack.address('registry', 8090)}/registry/v1/models")
+    request.add_header("Authorization", f"Bearer {stack.token}")
+
+    def names():
+        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+            return [model["name"] for model in json.load(answer)["models"]]
+
+    eventually(lambda: "critic-live" in names(), within_s=240, every_s=2)
+
+
 def test_the_audit_reads_the_store_with_an_identity(stack):
     assert stack.ricity("audit", "--store", STORE)["ok"]
 
