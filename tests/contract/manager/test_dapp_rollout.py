@@ -26,7 +26,7 @@ from services.manager.lifecycle.reconciler import Reconciler, settings_of
 from services.manager.lifecycle.ric_view import RicAdmin
 from services.manager.lifecycle.rollout import RollingUpgrade
 from services.manager.lifecycle.service import Catalogue, Lifecycle
-from services.manager.lifecycle.state_file import StateFile
+from tests.contract.manager.lifecycle_world import Killed, KillingStateFile
 from tests.contract.slicing.parts import dapp, radio_network
 from tests.harness import Stream
 from xapps.sdk.descriptor import XAPPS_FOLDER
@@ -91,13 +91,23 @@ def descriptor(version: str) -> dict[str, object]:
 
 
 @pytest.fixture
-async def world(tmp_path):
-    """A radio network, and a manager without a RIC that has deployed the old version."""
+async def radio():
+    async with radio_network(wait_for_dapps_s=0, frames_per_s=100.0, deadline_ms=10_000.0) as running:
+        yield running
+
+
+@pytest.fixture
+async def driver(radio):
+    opened = DappDriver(radio)
+    yield opened
+    await opened.close()
+
+
+@contextlib.asynccontextmanager
+async def manager_on(folder, radio, driver):
+    """A manager without a RIC; what it knows is in the folder."""
     async with contextlib.AsyncExitStack() as stack:
-        radio = await stack.enter_async_context(radio_network(wait_for_dapps_s=0, frames_per_s=100.0, deadline_ms=10_000.0))
-        driver = DappDriver(radio)
-        stack.push_async_callback(driver.close)
-        state = StateFile(tmp_path)
+        state = KillingStateFile(folder)
         stack.callback(state.close)
         catalogue = Catalogue(state)
         ric = RicAdmin("127.0.0.1:1", Transport())
@@ -115,13 +125,22 @@ async def world(tmp_path):
         reconciler = Reconciler(state, driver, places, upgrade, log=structlog.get_logger())
         reconciler.place_of = catalogue.place
         stack.push_async_callback(reconciler.close)
-        service = Lifecycle(state, catalogue, reconciler)
-        for version in (OLD, NEW, TURNING, DEAF):
-            assert NAME in service.onboard(descriptor(version))
-        service.deploy(NAME, OLD, 1)
-        opened = SimpleNamespace(radio=radio, service=service, reconciler=reconciler)
-        await until(opened, lambda: deciding(opened) == OLD and applied(opened) > 20)
+        yield SimpleNamespace(radio=radio, state=state, service=Lifecycle(state, catalogue, reconciler), reconciler=reconciler)
+
+
+@pytest.fixture
+async def world(tmp_path, radio, driver):
+    """A radio network, and a manager that has deployed the old version."""
+    async with manager_on(tmp_path, radio, driver) as opened:
+        await with_the_old_version(opened)
         yield opened
+
+
+async def with_the_old_version(world) -> None:
+    for version in (OLD, NEW, TURNING, DEAF):
+        assert NAME in world.service.onboard(descriptor(version))
+    world.service.deploy(NAME, OLD, 1)
+    await until(world, lambda: deciding(world) == OLD and applied(world) > 20)
 
 
 async def until(world, condition) -> None:
@@ -170,6 +189,32 @@ async def test_one_that_never_attaches_is_given_up(world):
     assert (rollout.state, rollout.lost) == (RolloutState.ABORTED, 0)
     assert "not ready after 2 s" in rollout.reason
     assert deciding(world) == OLD
+
+
+@pytest.mark.parametrize("version", [NEW, TURNING])
+@pytest.mark.parametrize("after_write", [False, True])
+async def test_manager_killed_at_every_write(radio, driver, tmp_path, version, after_write):
+    """At each write of a handover in turn, just before or just after it is on disk, the manager dies; another one goes on."""
+    async with manager_on(tmp_path, radio, driver) as first:
+        await with_the_old_version(first)
+        rollout_id = first.service.upgrade(NAME, version, QUICK).rollout_id
+    seen = set()
+    async with asyncio.timeout(1.5 * PATIENCE_S):
+        while True:
+            async with manager_on(tmp_path, radio, driver) as world:
+                rollout = world.service.rollout(rollout_id)
+                seen.add(rollout.step)
+                if not rollout.is_running:
+                    break
+                world.state.deadly_write, world.state.after_write = (1, True) if after_write else (2, False)
+                with contextlib.suppress(Killed):
+                    await until(world, lambda world=world: not world.service.rollout(rollout_id).is_running)
+    succeeded = version == NEW
+    assert (rollout.state, rollout.lost > 0) == (RolloutState.SUCCEEDED if succeeded else RolloutState.ABORTED, not succeeded)
+    assert (deciding(world), [row.version for row in await driver.workloads()]) == (
+        (version, [version]) if succeeded else (OLD, [OLD])
+    )
+    assert len(seen) > 4, seen
 
 
 async def test_what_no_dapp_can_be(world):
