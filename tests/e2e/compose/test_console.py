@@ -23,7 +23,7 @@ COUNTS = {
     "services": {"tbody tr": 6},
     "slicing": {"tbody tr": 6, "tbody .stack-part": 18},
     "xapps": {".card": 6, ".card-line .state.good": 6},
-    "models": {"tbody tr:has-text('routing-amarl-ar')": 2},
+    "models": {"[data-key='routing-amarl-ar'] tbody tr": 2},
     "health": {"tbody tr:has-text('MiB')": 7, "section:has(h2:text('Parts')) tbody tr:has-text('unreachable')": 0},
 }
 """What a view has of the paper's city, by selector."""

@@ -148,7 +148,7 @@ def test_what_the_critic_learns_is_in_the_registry(stack):
 
     def names():
         with urllib.request.urlopen(request, timeout=30, context=context) as answer:
-            return [model["name"] for model in json.load(answer)["models"]]
+            return [model["name"] for model in json.load(answer)]
 
     eventually(lambda: "critic-live" in names(), within_s=240, every_s=2)
 
