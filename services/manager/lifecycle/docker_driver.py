@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import httpx
@@ -66,6 +66,9 @@ class DockerPlace:
 class DockerDriver:
     """`Driver` for a Docker engine."""
 
+    name: ClassVar[str] = "docker"
+    places: ClassVar[frozenset[Place]] = frozenset(Place)
+
     def __init__(self, place: DockerPlace, versions: Versions, env: Environment) -> None:
         """`env`: xApp name to the `RICITY_*` variables it gets from where it runs (where the RIC is)."""
         self._place = place
@@ -84,7 +87,8 @@ class DockerDriver:
         body = self._container(self._versions(name, version), instance_id, settings)
         created = await self._call("POST", f"/containers/create?name={quote(f'{self._place.project}-{instance_id}')}", json=body)
         if created.status_code != httpx.codes.CREATED:
-            raise DeploymentFailed(f"{name} {version} as image {body['Image']}: {_message(created)}")
+            mend = ": build or load it on this engine, nothing is pulled" if created.status_code == httpx.codes.NOT_FOUND else ""
+            raise DeploymentFailed(f"{name} {version} as image {body['Image']}: {_message(created)}{mend}")
         container = created.json()["Id"]
         try:
             started = await self._call("POST", f"/containers/{container}/start", timeout=START_TIMEOUT_S)
@@ -150,7 +154,9 @@ class DockerDriver:
             return await self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise DriverUnavailable(
-                f"the Docker engine at {self._place.socket} does not answer ({error!r}): start it, or mount its socket"
+                f"the Docker engine at {self._place.socket} does not answer ({error!r}): expected a running engine, and a socket"
+                " that the manager may use: start it, mount its socket there, and set DOCKER_GROUP to its group (`stat -c %g`)"
+                " before `docker compose up`; see docker-compose.yml and README.md"
             ) from error
 
     def _container(self, spec: XappVersion, instance_id: str, settings: Mapping[str, str]) -> dict[str, Any]:

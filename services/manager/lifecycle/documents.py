@@ -61,10 +61,13 @@ class InstanceDocument(BaseModel):
 
 
 class VersionDocument(BaseModel):
-    """`state`: of its best instance, `catalogued` without one. `weight`: at the RIC."""
+    """`state`: of its best instance, `catalogued` without one. `reason`: why what is wanted of it does not start or keeps ending;
+    empty once it runs. `weight`: at the RIC.
+    """
 
     version: str
     state: str
+    reason: str
     weight: int
     instances: list[InstanceDocument]
 
@@ -93,7 +96,18 @@ class XappDocument(BaseModel):
     versions: list[VersionDocument]
 
 
+class DriverDocument(BaseModel):
+    """What starts and stops instances. `reason`: why it does not answer, and what to do; empty if it does."""
+
+    name: str
+    answers: bool
+    reason: str
+
+
 class XappsDocument(BaseModel):
+    """While the driver does not answer, what it runs is told as it was last seen."""
+
+    driver: DriverDocument
     xapps: list[XappDocument]
 
 
@@ -112,6 +126,8 @@ class RolloutDocument(BaseModel):
     """Times in seconds since the epoch. `weight_percent`: of the new version. `requests`: seen by the RIC meanwhile.
 
     `strategy`: rolling; handover of an O-DU's dApp, whose requests are frames; replace, which has a downtime.
+    `waits_for`: why the driver does not answer, so that everything stays as it is; empty if it does. `stalled`: that has lasted
+    longer than `ready_within_s`; the rollout goes on all the same once the driver answers. `waited_s`: all in all.
     """
 
     id: str
@@ -131,6 +147,9 @@ class RolloutDocument(BaseModel):
     doubled: int
     strategy: str
     downtime_s: float
+    waits_for: str
+    stalled: bool
+    waited_s: float
     events: list[EventDocument]
 
 
@@ -159,6 +178,9 @@ def rollout_document(rollout: Rollout, now: float) -> RolloutDocument:
         doubled=rollout.doubled,
         strategy=rollout.strategy,
         downtime_s=round(rollout.downtime_s, 3),
+        waits_for=rollout.waits_for,
+        stalled=rollout.stalled,
+        waited_s=round(rollout.waiting_s(now), 3),
         events=[EventDocument(at=event.at, step=event.step, text=event.text) for event in rollout.events],
     )
 
@@ -184,7 +206,9 @@ def xapps_document(xapps: Iterable[CataloguedXapp], reconciler: Reconciler) -> X
     """Everything in the catalogue, and what else is attached to the RIC."""
     known = {xapp.name: xapp for xapp in xapps}
     names = sorted(known.keys() | {row.name for row in reconciler.view.attached})
-    return XappsDocument(xapps=[_xapp(known.get(name) or CataloguedXapp(name), reconciler) for name in names])
+    silence = reconciler.driver_silence
+    driver = DriverDocument(name=reconciler.driver.name, answers=not silence, reason=silence)
+    return XappsDocument(driver=driver, xapps=[_xapp(known.get(name) or CataloguedXapp(name), reconciler) for name in names])
 
 
 def _xapp(xapp: CataloguedXapp, reconciler: Reconciler) -> XappDocument:
@@ -202,7 +226,13 @@ def _xapp(xapp: CataloguedXapp, reconciler: Reconciler) -> XappDocument:
         descriptor_version=next(reversed(list(xapp.documents)), ""),
         desired=desired_document(desired) if desired else None,
         versions=[
-            VersionDocument(version=version, state=_state(rows), weight=weights.get(version, 0), instances=rows)
+            VersionDocument(
+                version=version,
+                state=_state(rows),
+                reason=reconciler.attempts.reason(xapp.name, version),
+                weight=weights.get(version, 0),
+                instances=rows,
+            )
             for version, rows in versions.items()
         ],
     )

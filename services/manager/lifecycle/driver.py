@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from services.manager.lifecycle.descriptor import XappVersion
+from services.manager.lifecycle.descriptor import Place, XappVersion
 
 Versions = Callable[[str, str], XappVersion]
 """Name and version to what is to be started; raises `NotFound`."""
@@ -49,7 +49,14 @@ class Driver(Protocol):
     What a driver has started outlives the manager: a manager that starts anew finds it with `workloads`. Nothing is remembered
     anywhere else, so a manager killed between two calls loses nothing and starts nothing twice.
     All methods raise `DriverUnavailable` (retryable) when the place itself does not answer.
+
+    Attributes:
+        name: of the driver, as in `RICITY_DRIVER`.
+        places: xApps of these it runs; those of others are refused before they get here.
     """
+
+    name: ClassVar[str]
+    places: ClassVar[frozenset[Place]]
 
     async def start(self, name: str, version: str, settings: Mapping[str, str]) -> str:
         """Starts one more instance of a version that is in the catalogue; returns its instance id at once.

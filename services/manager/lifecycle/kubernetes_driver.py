@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ric_sim.domain.errors import DeploymentFailed, DriverUnavailable, InvalidInput
+from services.manager.lifecycle.descriptor import Place
 from services.manager.lifecycle.driver import Environment, Versions, Workload
 from services.manager.lifecycle.kubernetes_manifest import (
     DEPLOYMENT,
@@ -62,6 +63,9 @@ def open_cluster(config: Path | None) -> ApiClient:
 
 class KubernetesDriver:
     """`Driver` for a namespace of a Kubernetes cluster. Instances are pods; their ids are the pods' names."""
+
+    name: ClassVar[str] = "kubernetes"
+    places: ClassVar[frozenset[Place]] = frozenset({Place.RIC})  # dApps and the critic are the chart's
 
     def __init__(self, place: KubernetesPlace, cluster: ApiClient, versions: Versions, env: Environment) -> None:
         """`env`: xApp name to the `RICITY_*` variables it gets from where it runs (where the RIC is)."""

@@ -110,6 +110,10 @@ class Rollout:
         doubled: answers to requests that had been answered.
         requests: that reached the RIC for the xApp meanwhile.
         downtime_s: of a replacement: from the end of the old version to a new or the old one that is ready.
+        silent_since: seconds since the epoch: since then the driver does not answer and everything stays as it is; 0: it answers.
+        waits_for: why the driver does not answer; empty: it does.
+        stalled: it has waited for the driver for longer than the new version may take to be ready.
+        waited_s: for the driver, whenever it did not answer. That time is nobody's: no limit of the plan counts it.
 
     Of a dApp, requests are the frames of its O-DU, and lost are those without a control.
     """
@@ -137,6 +141,10 @@ class Rollout:
     events: tuple[Event, ...] = ()
     strategy: Strategy = Strategy.ROLLING
     downtime_s: float = 0.0
+    silent_since: float = 0.0
+    waits_for: str = ""
+    stalled: bool = False
+    waited_s: float = 0.0
 
     @property
     def is_running(self) -> bool:
@@ -160,6 +168,27 @@ class Rollout:
             doubled=earlier[1] + counts.doubled - first.doubled,
             requests=earlier[2] + counts.received - first.received,
         )
+
+    def waiting_s(self, now: float) -> float:
+        """How long it has waited for the driver until now."""
+        return self.waited_s + (max(0.0, now - self.silent_since) if self.silent_since else 0.0)
+
+    def waiting(self, now: float, silence: str) -> Rollout:
+        """As it stands while the driver does not answer."""
+        waiting = replace(self, silent_since=self.silent_since or now, waits_for=silence)
+        most_s = self.plan.ready_within_s
+        if self.stalled or now - waiting.silent_since <= most_s:
+            return waiting
+        return replace(waiting, stalled=True).noted(now, f"has waited for the driver for more than {most_s:g} s: {silence}")
+
+    def resumed(self, now: float) -> Rollout:
+        """As it goes on once the driver answers, from the step it was at."""
+        if not self.silent_since:
+            return self
+        waited_s = self.waiting_s(now)
+        away_s = waited_s - self.waited_s
+        going_on = replace(self, silent_since=0.0, waits_for="", stalled=False, step_at=self.step_at + away_s, waited_s=waited_s)
+        return going_on.noted(now, f"the driver answers again after {away_s:.1f} s") if self.stalled else going_on
 
     def noted(self, now: float, text: str) -> Rollout:
         """With one more event; the oldest are dropped."""

@@ -20,11 +20,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from ric_sim.domain.errors import DeploymentFailed, DriverUnavailable
 from services.common.child_environment import clean_environment
-from services.manager.lifecycle.descriptor import XappVersion
+from services.manager.lifecycle.descriptor import Place, XappVersion
 from services.manager.lifecycle.driver import Environment, Versions, Workload, WorkloadState
 
 _RECORD, _LOCK, _PID, _OUTPUT = "record.json", "alive.lock", "pid", "output.jsonl"
@@ -46,6 +46,9 @@ class _Record:
 
 class ProcessDriver:
     """`Driver` for local processes."""
+
+    name: ClassVar[str] = "process"
+    places: ClassVar[frozenset[Place]] = frozenset(Place)
 
     def __init__(self, folder: Path, versions: Versions, env: Environment) -> None:
         """`env`: xApp name to the `RICITY_*` variables it gets from where it runs (where the RIC is)."""

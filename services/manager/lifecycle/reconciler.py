@@ -9,21 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ric_sim.domain.errors import RicityError
+from ric_sim.domain.errors import DeploymentFailed, RicityError
 from ric_sim.telemetry import gauge
 from ricity.e2.v1 import admin_pb2
+from services.manager.lifecycle.attempts import Attempts
 from services.manager.lifecycle.configuration import ConfigPath, choose_path, settings_of, started_generation, whole_settings
 from services.manager.lifecycle.driver import Driver, Workload, WorkloadState
 from services.manager.lifecycle.model import OLD_SERVES, WHOLE_WEIGHT, CataloguedXapp, Desired, Rollout, RolloutState
 from services.manager.lifecycle.ric_view import ConfigurableRoster, RicView
-from services.manager.lifecycle.rollout import Seen, Upgrade, desired_after
+from services.manager.lifecycle.rollout import Seen, Upgrade, desired_after, ending_of
 from services.manager.lifecycle.rollout_metrics import count_ended
 from services.manager.lifecycle.state_file import StateFile
 
 LOOK_EVERY_S = 0.25
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
-FORGIVEN_AFTER_S = 60.0
-"""An xApp that has not died for so long begins anew with the shortest pause."""
 
 
 class Reconciler:
@@ -31,14 +29,15 @@ class Reconciler:
 
     def __init__(self, state: StateFile, driver: Driver, ric: ConfigurableRoster, upgrade: Upgrade, *, log: Any) -> None:
         self._state = state
-        self._driver = driver
+        self.driver = driver
         self._ric = ric
         self._upgrade = upgrade
         self._log = log
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._paused_until: dict[tuple[str, str], float] = {}  # by name and version
-        self._crashes: dict[tuple[str, str], int] = {}
         self._said: dict[str, str] = {}
+        self.attempts = Attempts()
+        self.driver_silence = ""
+        """Why the driver did not answer the last look; empty: it did."""
         self.view = RicView()
         self.workloads: tuple[Workload, ...] = ()
         self._sees_anything = self.ric_answers = False
@@ -70,10 +69,15 @@ class Reconciler:
         for place, silence in self.view.unseen.items():
             self._tell(place, silence)
         try:
-            self.workloads = tuple(await self._driver.workloads())
+            self.workloads = tuple(await self.driver.workloads())
         except RicityError as error:
             self._tell("driver", error)
+            self.driver_silence = str(error)
+            self._note_silence()
             return
+        self.driver_silence = ""
+        self._said.pop("driver", None)
+        self._note_silence()
         self.view = self.view.of_workloads(self.workloads)
         gauge("ricity_manager_active_rollouts").set(sum(r.is_running for r in self._state.rollouts.values()))
         seen = Seen(self.view, self.workloads)
@@ -82,6 +86,15 @@ class Reconciler:
                 task = asyncio.create_task(self._work(xapp, seen))
                 self._tasks[xapp.name] = task
                 task.add_done_callback(partial(self._done, xapp.name))
+
+    def _note_silence(self) -> None:
+        """Rollouts wait for a driver that does not answer, and go on from where they are once it does."""
+        now = time.time()
+        for rollout in list(self._state.rollouts.values()):
+            if rollout.is_running and rollout.xapp not in self._tasks:
+                after = rollout.waiting(now, self.driver_silence) if self.driver_silence else rollout.resumed(now)
+                if after != rollout:
+                    self._state.put_rollout(after)
 
     async def settle(self) -> None:
         """Waits for what is under way."""
@@ -124,6 +137,7 @@ class Reconciler:
             return
         if desired is not None and (rollout is None or rollout.step in OLD_SERVES[rollout.strategy]):
             await self._keep_alive(name, desired, seen)
+        self.attempts.forget_others(name, () if desired is None else (desired.version, *desired.standby))
         if desired is not None and rollout is None:
             await self._retire_others(name, desired, seen)
             await self._keep_standby(name, desired, seen)
@@ -162,7 +176,7 @@ class Reconciler:
         mine = [w for w in seen.workloads if w.name == name and w.version == desired.version]
         for ended in [w for w in mine if w.state == WorkloadState.EXITED]:
             self._crashed(name, ended)
-            await self._driver.stop(ended.instance_id)
+            await self.driver.stop(ended.instance_id)
         running = [w for w in mine if w.state == WorkloadState.RUNNING]
         current = [w for w in running if _can_run(w, desired, seen)]
         older = [w for w in running if w not in current]
@@ -171,8 +185,11 @@ class Reconciler:
             older = []
         if missing := desired.replicas - len(current):
             await self._start(name, desired, missing)
+        n_ready = self._n_ready(current, seen)
+        if n_ready >= desired.replicas:
+            self.attempts.works(name, desired.version)
         await self._retire(current[desired.replicas :])
-        if older and self._n_ready(current, seen) >= desired.replicas:
+        if older and n_ready >= desired.replicas:
             await self._retire(older)
         await self._configure(name, desired, current, seen)
 
@@ -227,20 +244,25 @@ class Reconciler:
             await self._ric.set_weight(name, desired.version, WHOLE_WEIGHT, keep=False)
 
     async def _start(self, name: str, desired: Desired, missing: int) -> None:
-        if missing < 0 or time.monotonic() < self._paused_until.get((name, desired.version), 0.0):
+        if missing < 0 or self.attempts.is_paused(name, desired.version):
             return
         settings = settings_of(desired)
-        for _ in range(missing):
-            await self._driver.start(name, desired.version, settings)
+        try:
+            for _ in range(missing):
+                await self.driver.start(name, desired.version, settings)
+        except DeploymentFailed as error:
+            pause_s = self.attempts.failed(name, desired.version, str(error))
+            self._log.warning("xapp.not_started", xapp=name, version=desired.version, error=str(error), again_in_s=pause_s)
 
     async def _retire(self, workloads: Iterable[Workload]) -> None:
         for workload in workloads:
-            await self._driver.stop(workload.instance_id)
+            await self.driver.stop(workload.instance_id)
 
     async def _remove(self, xapp: CataloguedXapp, seen: Seen) -> None:
         mine = [w for w in seen.workloads if w.name == xapp.name]
         await self._retire(mine)
         if not mine:
+            self.attempts.forget_others(xapp.name, ())
             self._state.remove_xapp(xapp.name)
             self.on_change(xapp.name, "undeployed")
 
@@ -249,12 +271,7 @@ class Reconciler:
         return sum(workload.instance_id in attached for workload in workloads)
 
     def _crashed(self, name: str, ended: Workload) -> None:
-        now_s, key = time.monotonic(), (name, ended.version)
-        is_again = now_s - self._paused_until.get(key, -FORGIVEN_AFTER_S) < FORGIVEN_AFTER_S
-        count = self._crashes.get(key, 0) + 1 if is_again else 1
-        self._crashes[key] = count
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (count - 1))
-        self._paused_until[key] = now_s + pause_s
+        pause_s = self.attempts.failed(name, ended.version, f"it ended by itself: {ending_of(ended)}")
         self._log.warning(
             "xapp.died", xapp=name, version=ended.version, exit_code=ended.exit_code, said=ended.detail, again_in_s=pause_s
         )

@@ -194,7 +194,7 @@ class RollingUpgrade:
         mine = seen.workloads_of(rollout, new=True)
         ended = [workload for workload in mine if workload.state == WorkloadState.EXITED]
         if len(ended) >= rollout.plan.max_crashes:
-            return f"{rollout.to_version} ended {len(ended)} times before it was ready: {_ending(ended[-1])}"
+            return f"{rollout.to_version} ended {len(ended)} times before it was ready: {ending_of(ended[-1])}"
         try:
             for _ in range(rollout.replicas - (len(mine) - len(ended))):
                 settings = self._settings(rollout.xapp, rollout.to_version)
@@ -220,7 +220,7 @@ class RollingUpgrade:
         if ended := [w for w in seen.workloads_of(rollout, new=True) if w.state == WorkloadState.EXITED]:
             last = ended[-1]
             if len(seen.workloads_of(rollout, new=True)) - len(ended) < rollout.replicas:
-                return f"{rollout.to_version} died while it was given traffic: {_ending(last)}"
+                return f"{rollout.to_version} died while it was given traffic: {ending_of(last)}"
         rows = seen.ric.of(rollout.xapp, rollout.to_version)
         failed = sum(row.failed + row.defaulted for row in rows)
         asked = _asked(rows)
@@ -242,7 +242,8 @@ def desired_after(rollout: Rollout, desired: Desired | None) -> Desired:
     return replace(desired, version=rollout.to_version, replicas=rollout.replicas, standby=standby)
 
 
-def _ending(workload: Workload) -> str:
+def ending_of(workload: Workload) -> str:
+    """How an instance ended, for people."""
     code = workload.exit_code
     how = "" if code is None else f"killed by signal {-code}" if code < 0 else f"exit code {code}"
     return ", ".join(filter(None, (how, workload.detail))) or "it says nothing"

@@ -12,6 +12,7 @@ from typing import Any
 from ric_sim.domain.errors import (
     ConfigRefused,
     Conflict,
+    DriverUnavailable,
     InvalidInput,
     NotFound,
     RicUnreachable,
@@ -131,15 +132,18 @@ class Lifecycle:
             standby: beside the version that serves, at weight 0, for an A/B test to give it a share.
 
         Raises:
-            NotFound, OutOfRange; Conflict: another version is deployed, which only an upgrade replaces; RolloutUnderway.
+            NotFound, InvalidInput; Conflict: another version is deployed, which only an upgrade replaces; RolloutUnderway;
+                DriverUnavailable.
         """
         xapp = self.catalogue.find(name)
         self._check_quiet(name)
         self.catalogue.version(name, version)
         if not 0 <= replicas <= MAX_REPLICAS:
             raise InvalidInput(f"replicas {replicas}: expected 0 to {MAX_REPLICAS}")
+        self._check_abilities(name)
         self._check_place(name, replicas, standby=standby)
         desired = _with_standby(xapp, version, replicas) if standby else _with_serving(xapp, version, replicas)
+        self._check_driver(name)
         self._state.put_xapps(replace(xapp, desired=desired))
         self.reconciler.on_change(name, "deployed" if replicas else "undeployed")
         return desired
@@ -148,16 +152,18 @@ class Lifecycle:
         """Begins a rolling upgrade.
 
         Raises:
-            NotFound; InvalidInput: it runs that version, or the plan makes no sense; RolloutUnderway; TrialUnderway;
-                RicUnreachable: what serves now is not known.
+            NotFound; InvalidInput: it runs that version, or the plan makes no sense, or the driver runs no such xApps;
+                RolloutUnderway; TrialUnderway; RicUnreachable: what serves now is not known; DriverUnavailable.
         """
         xapp = self.catalogue.find(name)
         self._check_free(name)
         self.catalogue.version(name, to_version)
+        self._check_abilities(name)
         _check_plan(plan)
         from_version = self._serving(xapp)
         if from_version == to_version:
             raise InvalidInput(f"{name} runs {to_version} already: name another version")
+        self._check_driver(name)
         replicas = max(1, xapp.desired.replicas) if xapp.desired else 1
         now = time.time()
         strategy = _STRATEGIES[self.catalogue.place(name)]
@@ -172,9 +178,11 @@ class Lifecycle:
     def rollback(self, name: str, plan: RolloutPlan) -> Rollout:
         """Ends the rollout that is under way, or goes back to the version before the last upgrade.
 
+        The end of a rollout that waits for the driver is kept, too, and comes with the driver.
+
         Raises:
             NotFound; InvalidInput: there was no version before; RolloutUnderway: too far to be ended, its old version stops;
-                TrialUnderway.
+                TrialUnderway; DriverUnavailable: there is no rollout to be ended, and none can begin.
         """
         xapp = self.catalogue.find(name)
         rollout = self.reconciler.rollout_of(name)
@@ -211,8 +219,8 @@ class Lifecycle:
 
         Raises:
             NotFound, RolloutUnderway, TrialUnderway; InvalidInput: not deployed, or a variable that is none of the xApp's;
-            ConfigRefused: an instance does not take it; RicUnreachable; Conflict: changed by somebody else meanwhile. Nothing
-            has changed then.
+            ConfigRefused: an instance does not take it; RicUnreachable; DriverUnavailable; Conflict: changed by somebody else
+            meanwhile. Nothing has changed then.
         """
         xapp = self.catalogue.find(name)
         self._check_free(name)
@@ -224,6 +232,7 @@ class Lifecycle:
                 raise InvalidInput(f"configuration key {key!r:.80}: expected a RICITY_* setting of the xApp, in upper case")
         if dict(desired.config) == dict(config):
             return Configured(desired, ConfigPath.UNCHANGED)
+        self._check_driver(name)
         path, reason = await self._path_of(xapp, desired, config)
         self._check_free(name)
         if self.catalogue.find(name) != xapp:
@@ -237,9 +246,13 @@ class Lifecycle:
         return Configured(desired, path, reason)
 
     def remove(self, name: str) -> None:
-        """Stops an xApp's instances, then forgets it. Raises `NotFound`, `RolloutUnderway`, `TrialUnderway`."""
+        """Stops an xApp's instances, then forgets it.
+
+        Raises `NotFound`, `RolloutUnderway`, `TrialUnderway`, `DriverUnavailable`.
+        """
         xapp = self.catalogue.find(name)
         self._check_free(name)
+        self._check_driver(name)
         self._state.put_xapps(replace(xapp, deleted=True))
 
     async def _path_of(self, xapp: CataloguedXapp, desired: Desired, config: Mapping[str, str]) -> tuple[ConfigPath, str]:
@@ -260,6 +273,21 @@ class Lifecycle:
             )
         rows = [row for row in self.reconciler.view.attached if row.name == xapp.name]
         return max(rows, key=lambda row: row.weight).version if rows else ""
+
+    def _check_abilities(self, name: str) -> None:
+        """The driver runs xApps of its place."""
+        place, driver = self.catalogue.place(name), self.reconciler.driver
+        if place not in driver.places:
+            what = {Place.RIC: "an xApp of the RIC", Place.RADIO: "a dApp of the radio network", Place.CRITIC: "the critic"}
+            raise InvalidInput(
+                f"{name} is {what[place]}, which the driver {driver.name!r} does not run: expected an xApp of the RIC; "
+                "change the chart's values and `helm upgrade` (docs/upgrade.md)"
+            )
+
+    def _check_driver(self, name: str) -> None:
+        """The driver answered the last look: what is asked for can begin at once."""
+        if silence := self.reconciler.driver_silence:
+            raise DriverUnavailable(f"{name} stays as it is: {silence}. Then repeat; `ricity xapp catalogue` tells of the driver")
 
     def _check_place(self, name: str, replicas: int, *, standby: bool) -> None:
         """What no xApp of its place can do."""

@@ -8,14 +8,15 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 
-from ric_sim.domain.errors import InvalidInput
+from ric_sim.domain.errors import DeploymentFailed, DriverUnavailable, InvalidInput
 from ric_sim.network.policies.base import Plan
 from services.common.tls import Transport
 from services.manager.lifecycle.configuration import settings_of
+from services.manager.lifecycle.descriptor import Place
 from services.manager.lifecycle.driver import Workload, WorkloadState
 from services.manager.lifecycle.model import CataloguedXapp, Rollout, RolloutPlan
 from services.manager.lifecycle.reconciler import Reconciler
@@ -29,8 +30,8 @@ from xapps.sdk.runtime import Agents, XappRuntime
 from xapps.sdk.settings import XappSettings
 
 NAME = "routing-voip"
-OLD, NEW, DEAF, CRASHING, FAILING = "1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0"
-"""Versions: two that work; one that never reaches the RIC; one that ends at once; one whose agent raises."""
+OLD, NEW, DEAF, CRASHING, FAILING, MISSING = "1.0.0", "2.0.0", "3.0.0", "4.0.0", "5.0.0", "6.0.0"
+"""Versions: two that work; one that never reaches the RIC; one that ends at once; one whose agent raises; one without image."""
 
 QUICK = RolloutPlan(weights_percent=(50, 100), step_s=0.1, ready_within_s=20.0, drain_within_s=5.0)
 
@@ -68,22 +69,31 @@ class CarefulAgent:
 class LoopDriver:
     """A `Driver` whose instances are tasks of this event loop; they outlive a manager that the test kills."""
 
+    name: ClassVar[str] = "loop"
+    places: ClassVar[frozenset[Place]] = frozenset(Place)
+
     def __init__(self, ric_port: int) -> None:
         self._ric_port = ric_port
         self._running: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
         self._rows: dict[str, Workload] = {}
         self.started: list[str] = []
         self.careful = CarefulAgent()
+        self.silence = ""
+        """Why it does not answer; what it has started runs on."""
 
     async def start(self, name: str, version: str, settings: Mapping[str, str]) -> str:
+        self._answer()
         instance_id = f"{version}-{len(self.started)}"
         self.started.append(version)
+        if version == MISSING:
+            raise DeploymentFailed(f"{name} {version}: no such image")
         stop = asyncio.Event()
         self._rows[instance_id] = Workload(instance_id, name, version, WorkloadState.RUNNING, settings=dict(settings))
         self._running[instance_id] = (asyncio.create_task(self._live(instance_id, version, settings, stop)), stop)
         return instance_id
 
     async def stop(self, instance_id: str, *, grace_s: float = 10.0) -> None:
+        self._answer()
         if instance_id in self._running:
             task, stop = self._running.pop(instance_id)
             stop.set()
@@ -91,9 +101,11 @@ class LoopDriver:
             self._rows.pop(instance_id, None)
 
     async def workloads(self) -> Sequence[Workload]:
+        self._answer()
         return [self._row(instance_id) for instance_id in self._rows]
 
     async def close(self) -> None:
+        self.silence = ""
         for instance_id in list(self._running):
             await self.stop(instance_id)
 
@@ -103,6 +115,10 @@ class LoopDriver:
 
     def running(self, version: str) -> list[str]:
         return [i for i, row in self._rows.items() if row.version == version and not self._running[i][0].done()]
+
+    def _answer(self) -> None:
+        if self.silence:
+            raise DriverUnavailable(self.silence)
 
     def _row(self, instance_id: str) -> Workload:
         row, task = self._rows[instance_id], self._running[instance_id][0]

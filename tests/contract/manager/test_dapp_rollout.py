@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import grpc
 import pytest
@@ -41,6 +42,9 @@ QUICK = RolloutPlan(step_s=0.1, ready_within_s=40.0)
 
 class DappDriver:
     """A `Driver` whose dApps are tasks of this event loop."""
+
+    name: ClassVar[str] = "loop"
+    places: ClassVar[frozenset[Place]] = frozenset(Place)
 
     def __init__(self, radio) -> None:
         self._radio = radio

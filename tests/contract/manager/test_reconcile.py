@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from ric_sim.domain.errors import InvalidInput, MalformedFile, NotFound
+from ric_sim.domain.errors import DriverUnavailable, InvalidInput, MalformedFile, NotFound
 from services.manager.lifecycle.ab_operations import AbOperations
 from services.manager.lifecycle.docker_driver import DockerDriver, DockerPlace
 from tests.contract.manager.a1_client import PATIENCE_S, manager_of
@@ -185,6 +185,9 @@ async def test_an_engine_that_is_gone_is_asked_again(ric, tmp_path):
         for _ in range(3):
             await manager.look()
         assert manager.service.xapps[NAME].desired.replicas == 1
+        with pytest.raises(DriverUnavailable, match=r"no\.sock does not answer .* DOCKER_GROUP .* README\.md"):
+            manager.service.deploy(NAME, OLD, 2)
+        assert manager.service.xapps[NAME].desired.replicas == 1
     await engine.close()
 
 
@@ -203,7 +206,7 @@ async def test_the_rest_surface(http):
     assert (await http.get(f"/v1/xapps/{NAME}/versions/9.9.9")).status_code == 404
     (xapp,) = (await http.get("/v1/xapps")).json()["xapps"]
     assert (xapp["name"], xapp["descriptor_version"], xapp["desired"]) == (NAME, OLD, None)
-    assert xapp["versions"] == [{"version": OLD, "state": "catalogued", "weight": 0, "instances": []}]
+    assert xapp["versions"] == [{"version": OLD, "state": "catalogued", "reason": "", "weight": 0, "instances": []}]
     wanted = (await http.post(f"/v1/xapps/{NAME}/deploy", json={"version": OLD, "replicas": 0})).json()
     assert wanted == {"version": OLD, "replicas": 0, "standby": {}, "config_generation": 1, "config": {}}
     assert (await http.put(f"/v1/xapps/{NAME}/config", json={"RICITY_REPLANS": "2"})).json()["config_generation"] == 2
