@@ -9,6 +9,7 @@ import typer
 from ric_sim.domain.errors import (
     ConfigRefused,
     Conflict,
+    DriverUnavailable,
     InvalidInput,
     NotFound,
     OversizeMessage,
@@ -39,7 +40,9 @@ _ERRORS: dict[int, type[RicityError]] = {
     413: OversizeMessage,
     503: RicUnreachable,
 }
-_ERRORS_BY_CODE: dict[str, type[RicityError]] = {kind.code: kind for kind in (ConfigRefused, RolloutUnderway, TrialUnderway)}
+_ERRORS_BY_CODE: dict[str, type[RicityError]] = {
+    kind.code: kind for kind in (ConfigRefused, DriverUnavailable, RolloutUnderway, TrialUnderway)
+}
 
 
 def ask_manager(manager: str, method: str, path: str, **content: Any) -> httpx.Response:

@@ -10,10 +10,12 @@ from urllib.parse import quote
 
 import typer
 import yaml
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from ric_sim.domain.errors import DeploymentFailed, InvalidInput
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
-from services.cli.output import JsonOption, emit, table
+from services.cli.output import JsonOption, emit, error_console, table
 
 POLL_S = 0.3
 _WITHIN_S = 120.0
@@ -23,20 +25,14 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the xApp, 
 
 
 def show(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
-    """List the manager's catalogue: what is wanted, which versions there are, which instances run.
+    """List the manager's catalogue: what is wanted, which versions there are, which instances run, and what does not and why.
 
     Example:
 
       ricity xapp catalogue --json
     """
-    found = ask_manager(manager, "GET", _PATH).json()
-    columns = ("<xApp", "<wanted", "replicas", "generation", "<version", "<state", "weight", "<instances")
-    rows = [
-        _catalogue_row(xapp, version)
-        for xapp in found["xapps"]
-        for version in xapp["versions"] or [{"version": "", "state": "", "weight": "", "instances": []}]
-    ]
-    emit(found, as_json=as_json, people=lambda: table(f"xApps of the manager at {manager}", columns, rows))
+    found = _catalogue(manager)
+    emit(found, as_json=as_json, people=lambda: _catalogue_text(manager, found))
 
 
 def onboard(
@@ -110,7 +106,7 @@ def stop(
     elif desired:
         body = {"version": desired["version"], "replicas": 0}
         ask_manager(manager, "POST", xapp_path(name, "deploy"), json=body)
-    _until(lambda: not _started(manager, name), f"{name}: stopped")
+    _until(manager, name, lambda found: not _started(found, name), f"{name}: stopped")
     done = {"xapp": name, "forgotten": forget}
     emit(done, as_json=as_json, people=lambda: f"{name}: stopped{' and forgotten' if forget else ''}")
 
@@ -136,10 +132,11 @@ def config(
         done = {"applied": desired["applied"], "reason": desired["reason"]}
         if wait and desired["replicas"]:
             wanted = {desired["config_generation"]}
-            _until(lambda: _generations(manager, name, desired["version"]) == wanted, f"{name}: generation {wanted}")
+            version = desired["version"]
+            _until(manager, name, lambda found: _generations(found, name, version) == wanted, f"{name}: generation {wanted}")
     xapp = xapp_entry(manager, name)
     desired = xapp["desired"] or {"config": {}, "config_generation": 0, "version": ""}
-    running = sorted(_generations(manager, name, desired["version"]))
+    running = sorted(_generations({"xapps": [xapp]}, name, desired["version"]))
     shown = {"xapp": name, "config": desired["config"], "generation": desired["config_generation"], "running": running} | done
     rows = [*shown["config"].items(), ("generation wanted", shown["generation"]), ("generations running", running), *done.items()]
     emit(shown, as_json=as_json, people=lambda: table(f"Configuration of {name}", ("<setting", "<value"), rows))
@@ -168,7 +165,7 @@ def xapp_path(name: str, *rest: str) -> str:
 
 def xapp_entry(manager: str, name: str) -> dict[str, Any]:
     """What the manager's catalogue has of an xApp. Raises `InvalidInput`."""
-    found = ask_manager(manager, "GET", _PATH).json()["xapps"]
+    found = _catalogue(manager)["xapps"]
     for xapp in found:
         if xapp["name"] == name:
             return dict(xapp)
@@ -176,39 +173,68 @@ def xapp_entry(manager: str, name: str) -> dict[str, Any]:
     raise InvalidInput(f"no xApp {name!r}: there is {names}; `ricity xapp onboard` takes others in")
 
 
-def _instances(manager: str, name: str, version: str = "") -> list[dict[str, Any]]:
-    found = ask_manager(manager, "GET", _PATH).json()["xapps"]
-    versions = [v for xapp in found if xapp["name"] == name for v in xapp["versions"] if version in ("", v["version"])]
+def until_ready(manager: str, name: str, version: str, replicas: int) -> None:
+    """Waits until so many instances of a version are attached and subscribed. Raises `DeploymentFailed` with what hinders it."""
+    _until(manager, name, lambda found: _n_ready(found, name, version) == replicas, f"{name} {version}: {replicas} ready")
+
+
+def _catalogue(manager: str) -> dict[str, Any]:
+    return dict(ask_manager(manager, "GET", _PATH).json())
+
+
+def _versions(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [version for xapp in found["xapps"] if xapp["name"] == name for version in xapp["versions"]]
+
+
+def _instances(found: Mapping[str, Any], name: str, version: str = "") -> list[dict[str, Any]]:
+    versions = [each for each in _versions(found, name) if version in ("", each["version"])]
     return [instance for each in versions for instance in each["instances"]]
 
 
-def until_ready(manager: str, name: str, version: str, replicas: int) -> None:
-    """Waits until so many instances of a version are attached and subscribed. Raises `DeploymentFailed`."""
-    _until(lambda: _n_ready(manager, name, version) == replicas, f"{name} {version}: {replicas} ready")
+def _n_ready(found: Mapping[str, Any], name: str, version: str) -> int:
+    return sum(instance["state"] == "ready" for instance in _instances(found, name, version))
 
 
-def _n_ready(manager: str, name: str, version: str) -> int:
-    return sum(instance["state"] == "ready" for instance in _instances(manager, name, version))
-
-
-def _started(manager: str, name: str) -> list[dict[str, Any]]:
+def _started(found: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """Instances that are the manager's to stop."""
-    return [instance for instance in _instances(manager, name) if instance["managed"]]
+    return [instance for instance in _instances(found, name) if instance["managed"]]
 
 
-def _generations(manager: str, name: str, version: str) -> set[int]:
-    return {instance["generation"] for instance in _instances(manager, name, version) if instance["state"] == "ready"}
+def _generations(found: Mapping[str, Any], name: str, version: str) -> set[int]:
+    return {instance["generation"] for instance in _instances(found, name, version) if instance["state"] == "ready"}
 
 
-def _until(condition: Callable[[], bool], what: str) -> None:
-    """Waits; Ctrl-C leaves the manager to it. Raises `DeploymentFailed` after `_WITHIN_S`."""
-    deadline_s = time.monotonic() + _WITHIN_S
-    while not condition():
+def _until(manager: str, name: str, condition: Callable[[Mapping[str, Any]], bool], what: str) -> None:
+    """Waits, and tells what hinders it; Ctrl-C leaves the manager to it. Raises `DeploymentFailed` after `_WITHIN_S`."""
+    deadline_s, told = time.monotonic() + _WITHIN_S, ""
+    while not condition(found := _catalogue(manager)):
+        hindrance = "; ".join(_hindrances(found, name))
+        if hindrance not in ("", told):
+            error_console.print(hindrance, markup=False, soft_wrap=True)
+            told = hindrance
         if time.monotonic() > deadline_s:
-            raise DeploymentFailed(
-                f"{what} not within {_WITHIN_S:.0f} s; the manager goes on trying: see `ricity xapp catalogue` and its log"
-            )
+            reason = hindrance or "nothing is known to hinder it: see the log of the xApp"
+            raise DeploymentFailed(f"{what} not within {_WITHIN_S:.0f} s: {reason}; the manager goes on trying")
         time.sleep(POLL_S)
+
+
+def _hindrances(found: Mapping[str, Any], name: str) -> list[str]:
+    """Why what is wanted of an xApp is not so, one line each."""
+    driver = found["driver"]
+    silent = [] if driver["answers"] else [f"the driver {driver['name']} does not answer: {driver['reason']}"]
+    failing = [f"{name} {each['version']}: {each['reason']}" for each in _versions(found, name) if each["reason"]]
+    return silent + failing
+
+
+def _catalogue_text(manager: str, found: Mapping[str, Any]) -> RenderableType:
+    columns = ("<xApp", "<wanted", "replicas", "generation", "<version", "<state", "weight", "<instances")
+    rows = [
+        _catalogue_row(xapp, version)
+        for xapp in found["xapps"]
+        for version in xapp["versions"] or [{"version": "", "state": "", "weight": "", "instances": []}]
+    ]
+    lines = [line for name in ("", *(xapp["name"] for xapp in found["xapps"])) for line in _hindrances(found, name)]
+    return Group(table(f"xApps of the manager at {manager}", columns, rows), *map(Text, dict.fromkeys(lines)))
 
 
 def _catalogue_row(xapp: Mapping[str, Any], version: Mapping[str, Any]) -> tuple[object, ...]:

@@ -34,7 +34,8 @@ def upgrade(
     """Replace the version that serves, under load: start the new one, shift the requests, drain and stop the old one.
 
     `lost` counts requests that no instance answered, `doubled` those answered twice, both counted by the RIC. Exit code 1
-    if the rollout was given up (the old version serves as before), or any request was lost or doubled.
+    if the rollout was given up (the old version serves as before), any request was lost or doubled, or what runs the xApps
+    has not answered for longer than --ready-within-s: the rollout goes on once it does, see `ricity xapp rollouts`.
 
     Example:
 
@@ -74,7 +75,7 @@ def rollouts(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = Fal
     found = ask_manager(manager, "GET", "/v1/rollouts").json()
     columns = ("<rollout", "<xApp", "<from", "<to", "<step", "<state", "seconds", "requests", "lost", "doubled", "<reason")
     fields = ("id", "xapp", "from", "to", "step", "state", "duration_s", "requests", "lost", "doubled", "reason")
-    rows = [tuple(rollout[field] for field in fields) for rollout in found["rollouts"]]
+    rows = [tuple(rollout[field] for field in fields) for rollout in map(_with_waiting, found["rollouts"])]
     emit(found, as_json=as_json, people=lambda: table(f"Rollouts at {manager}", columns, rows))
 
 
@@ -93,26 +94,39 @@ def _finish(manager: str, rollout: dict[str, Any], *, wait: bool, watch: bool, a
 
 
 def _followed(manager: str, rollout: dict[str, Any], *, watch: bool) -> dict[str, Any]:
-    told = 0
+    told, waits_for = 0, ""
     while True:
         for event in rollout["events"][told:] if watch else ():
             error_console.print(
                 f"{event['at'] - rollout['started_at']:7.1f} s  {event['step']:<10}  {event['text']}", markup=False
             )
         told = len(rollout["events"])
-        if rollout["state"] != "running":
+        if rollout["state"] != "running" or rollout["stalled"]:
             return rollout
+        if rollout["waits_for"] not in ("", waits_for):
+            error_console.print(f"waits for the driver: {rollout['waits_for']}", markup=False, soft_wrap=True)
+        waits_for = rollout["waits_for"]
         time.sleep(POLL_S)
         rollout = ask_manager(manager, "GET", f"/v1/rollouts/{rollout['id']}").json()
 
 
 def _rollout_text(rollout: Mapping[str, Any]) -> str:
     change = f"{rollout['xapp']} {rollout['from'] or 'nothing'} -> {rollout['to']}"
-    reason = f": {rollout['reason']}" if rollout["reason"] else ""
+    shown = _with_waiting(rollout)
+    reason = f": {shown['reason']}" if shown["reason"] else ""
+    waited = f", {rollout['waited_s']:.1f} s of it without the driver" if rollout["waited_s"] else ""
     return (
-        f"{change}: {rollout['state']} after {rollout['duration_s']:.1f} s{reason}\n"
+        f"{change}: {rollout['state']} after {rollout['duration_s']:.1f} s{waited}{reason}\n"
         f"{rollout['requests']:,} requests meanwhile, {rollout['lost']} lost, {rollout['doubled']} doubled"
     )
+
+
+def _with_waiting(rollout: Mapping[str, Any]) -> dict[str, Any]:
+    """What it waits for is the reason that it has not ended."""
+    if not rollout["waits_for"]:
+        return dict(rollout)
+    reasons = [rollout["reason"], f"waits for the driver, then goes on: {rollout['waits_for']}"]
+    return {**rollout, "reason": "; ".join(filter(None, reasons))}
 
 
 def _shares(text: str) -> list[int]:

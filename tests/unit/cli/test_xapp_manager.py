@@ -5,7 +5,8 @@ import json
 import pytest
 
 from services.cli.main import main
-from services.cli.xapp_manager import _container
+from services.cli.xapp_manager import _container, _hindrances
+from services.cli.xapp_rollouts import _rollout_text
 
 NOBODY = ["--manager", "http://127.0.0.1:1"]
 
@@ -41,3 +42,32 @@ def test_image_names(image, registry, name, tag):
         "name": "routing",
         "image": {"registry": registry, "name": name, "tag": tag},
     }
+
+
+ROLLOUT = {"xapp": "a", "from": "1.0.0", "to": "2.0.0", "state": "succeeded", "duration_s": 9.0, "reason": ""}
+ROLLOUT |= {"requests": 1200, "lost": 0, "doubled": 0, "waits_for": "", "waited_s": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "first_line"),
+    [
+        ({}, "a 1.0.0 -> 2.0.0: succeeded after 9.0 s"),
+        ({"waited_s": 4.0}, "a 1.0.0 -> 2.0.0: succeeded after 9.0 s, 4.0 s of it without the driver"),
+        (
+            {"state": "running", "waits_for": "gone", "waited_s": 4.0, "reason": "an operator asked for it"},
+            "a 1.0.0 -> 2.0.0: running after 9.0 s, 4.0 s of it without the driver: "
+            "an operator asked for it; waits for the driver, then goes on: gone",
+        ),
+    ],
+)
+def test_a_rollout_says_what_it_waits_for(change, first_line):
+    assert _rollout_text(ROLLOUT | change).splitlines() == [first_line, "1,200 requests meanwhile, 0 lost, 0 doubled"]
+
+
+def test_what_hinders_an_xapp():
+    versions = [{"version": "1.0.0", "reason": ""}, {"version": "2.0.0", "reason": "no such image"}]
+    found = {"driver": {"name": "docker", "answers": True, "reason": ""}, "xapps": [{"name": "a", "versions": versions}]}
+    assert _hindrances(found, "a") == ["a 2.0.0: no such image"]
+    assert _hindrances(found, "b") == []
+    found["driver"] = {"name": "docker", "answers": False, "reason": "gone"}
+    assert _hindrances(found, "a") == ["the driver docker does not answer: gone", "a 2.0.0: no such image"]
