@@ -39,7 +39,7 @@ function rolloutPanel(held) {
     row(
       each.id,
       [
-        each.xapp, `${text(each.from)} → ${text(each.to)}`, each.ended_at === null ? rolling(each) : badge(each.state), h("span", {}, text(each.step), each.reason ? h("small", { class: "block" }, each.reason) : null),
+        each.xapp, `${text(each.from)} → ${text(each.to)}`, each.ended_at === null ? rolling(each) : badge(each.state), h("span", {}, text(each.step), each.reason ? h("small", { class: "block" }, each.reason) : null, each.waits_for ? h("small", { class: "block" }, `waits for the driver: ${each.waits_for}`) : null),
         progress(each), wallTime(each.started_at), age(each.duration_s), number(each.requests),
         spoilt(each.lost), spoilt(each.doubled), events(each.events ?? []), h("span", { class: "mono" }, text(each.id)),
       ],

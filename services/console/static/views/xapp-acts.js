@@ -133,7 +133,7 @@ function rollback({ xapp }) {
 async function follow(id, tell, signal) {
   const ended = await until(() => {
     const found = (section("rollouts").rollouts ?? []).find((each) => each.id === id);
-    if (found) tell(`${found.step.replaceAll("_", " ")}: ${found.events.at(-1)?.text ?? ""}`, found.weight_percent);
+    if (found) tell(`${found.step.replaceAll("_", " ")}: ${found.waits_for ? `waits for the driver: ${found.waits_for}` : found.events.at(-1)?.text ?? ""}`, found.weight_percent);
     return found?.ended_at ? found : null;
   }, signal);
   return `${ended.xapp} ${ended.from || "nothing"} → ${ended.to}: ${ended.state}${ended.reason ? ` (${ended.reason})` : ""}; ${number(ended.requests)} requests meanwhile, ${number(ended.lost)} lost, ${number(ended.doubled)} doubled.`;

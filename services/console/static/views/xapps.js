@@ -23,6 +23,7 @@ export function draw(root) {
     isManaged(desired) ? lookOnly() : null,
     live.connected ? null : notConnected("RIC", live),
     desired.connected ? (desired.offered === false ? notOffered("Lifecycle management") : null) : notConnected("Manager", desired),
+    desired.driver?.answers === false ? h("p", { class: "weak" }, `What runs xApps (${desired.driver.name}) does not answer: nothing can be changed. ${desired.driver.reason}`) : null,
     live.connected || desired.connected ? h("div", { class: "cards" }, names.map((name) => card(name, live, desired))) : null,
     live.connected && !names.length ? h("p", { class: "quiet" }, "No xApp is attached or registered.") : null,
     live.connected ? subscriptions() : null,
@@ -48,6 +49,7 @@ function card(name, live, desired) {
       h("li", { "data-key": each.version }, h("span", { class: "swatch", vars: { "--fill": serviceColour(index) } }), h("b", {}, each.version),
         h("span", {}, `weight ${number(each.weight)} (${percent(total ? each.weight / total : 0)})`), badge(each.state),
         wanted?.desired?.standby[each.version] ? actButton("Stop…", "stopStandby", { xapp: name, version: each.version }, { danger: true, about: `${each.version} of ${name}` }) : null))),
+    versions.filter((each) => each.reason).map((each) => h("p", { class: "weak", "data-key": `why-${each.version}` }, `${each.version}: ${each.reason}`)),
     table(
       `Instances of ${name}`,
       [["Instance"], ["State"], ["Held", NUM], ["Answered", NUM], ["Delivered", NUM]],
@@ -91,11 +93,11 @@ function managed(wanted) {
 
 function versionsOf(instances, wanted) {
   const found = new Map();
-  for (const each of wanted?.versions ?? []) found.set(each.version, { version: each.version, state: each.state ?? "unknown", weight: each.weight ?? 0 });
+  for (const each of wanted?.versions ?? []) found.set(each.version, { version: each.version, state: each.state ?? "unknown", weight: each.weight ?? 0, reason: each.reason });
   for (const each of instances) {
     const known = found.get(each.version);
     // The RIC's word counts: it delivers by these weights.
-    found.set(each.version, { version: each.version, state: known?.state ?? each.state, weight: each.weight });
+    found.set(each.version, { version: each.version, state: known?.state ?? each.state, weight: each.weight, reason: known?.reason });
   }
   return [...found.values()].sort((a, b) => a.version.localeCompare(b.version, "en", { numeric: true }));
 }
