@@ -14,6 +14,7 @@ import yaml
 from ric_sim.domain.errors import DeploymentFailed, InvalidInput
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, table
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 
 POLL_S = 0.3
 _WITHIN_S = 120.0
@@ -22,13 +23,25 @@ _PATH = "/v1/xapps"
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the xApp, e.g. routing-video.")]
 
 
-def show(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
+def show(
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List the manager's catalogue: what is wanted, which versions there are, which instances run.
 
-    Example:
+    Examples:
 
       ricity xapp catalogue --json
+
+      ricity xapp catalogue --watch
     """
+    present(lambda: _catalogue(manager), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _catalogue(manager: str) -> View:
     found = ask_manager(manager, "GET", _PATH).json()
     columns = ("<xApp", "<wanted", "replicas", "generation", "<version", "<state", "weight", "<instances")
     rows = [
@@ -36,7 +49,7 @@ def show(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) 
         for xapp in found["xapps"]
         for version in xapp["versions"] or [{"version": "", "state": "", "weight": "", "instances": []}]
     ]
-    emit(found, as_json=as_json, people=lambda: table(f"xApps of the manager at {manager}", columns, rows))
+    return View(found, lambda: table(f"xApps of the manager at {manager}", columns, rows))
 
 
 def onboard(

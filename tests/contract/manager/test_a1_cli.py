@@ -57,6 +57,23 @@ async def test_a_policy_that_goes_while_the_list_is_made_is_left_out(client, cap
     assert [row["policy_id"] for row in printed(capsys)["policies"]] == ["p2"]
 
 
+async def test_a_list_that_is_watched_is_printed_again_when_a_policy_has_come(client, capsys):
+    """Ends by its count: nothing is changed but by the policies put here."""
+    words = ["a1", "list", "--manager", str(client.base_url), "--watch", "--every-s", "0.1", "--count", "2", "--json"]
+    capsys.readouterr()
+    watching = asyncio.create_task(asyncio.to_thread(main, words))
+    put = 0
+    while not watching.done():
+        assert (await client.put(f"{TSP}/p{put:03}", content=POLICY)).status_code == 201
+        put += 1
+        await asyncio.wait([watching], timeout=0.3)
+    assert watching.result() == 0
+    before, after = (json.loads(line)["policies"] for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert before == after[: len(before)]
+    assert [row["policy_id"] for row in after] == [f"p{number:03}" for number in range(len(after))]
+    assert len(before) < len(after) <= put
+
+
 def printed(capsys):
     """The JSON that was printed; the parts log into the same stream, each line with its time in front."""
     return json.loads("\n".join(line for line in capsys.readouterr().out.splitlines() if not line[:1].isdigit()))
