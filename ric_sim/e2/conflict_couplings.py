@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ric_sim.domain.errors import InvalidInput, UnknownKey
 from ric_sim.radio.config import SLICES
-from ric_sim.store.conflicts import ParameterSetting
+from ric_sim.store.conflicts import Holding, ParameterSetting
 
 THROUGHPUT, DELAY = "DRB.UEThpDl", "DRB.RlcSduDelayDl"
 """3GPP TS 28.552; labelled with the slice."""
@@ -27,6 +27,16 @@ class SliceRatio:
     dedicated: int
     minimum: int
     maximum: int
+
+
+@dataclass(frozen=True, slots=True)
+class SliceHolder:
+    """An xApp that set ratios of a slice last; until `until_ms` (wall clock since 1970) only a higher priority changes them."""
+
+    slice: str
+    xapp: str
+    priority: int
+    until_ms: int
 
 
 def _better(slice_key: str, sign: int) -> tuple[str, int]:
@@ -72,4 +82,17 @@ def ratios_in(values: Mapping[str, int]) -> list[SliceRatio]:
     """The ratio of every slice at a node, the initial one where nothing was set."""
     return [
         SliceRatio(key, *(values.get(f"{key}.{part}", _INITIAL[part]) for part in ("dedicated", "min", "max"))) for key in SLICES
+    ]
+
+
+def holders_in(holdings: Mapping[str, Holding]) -> list[SliceHolder]:
+    """Who set ratios, by slice and name; an xApp that set several of a slice once, with the latest time."""
+    latest: dict[tuple[str, str], Holding] = {}
+    for name, holding in holdings.items():
+        key = (name.partition(".")[0], holding.xapp)
+        if key not in latest or latest[key].until_ms < holding.until_ms:
+            latest[key] = holding
+    return [
+        SliceHolder(slice_key, xapp, latest[slice_key, xapp].priority, latest[slice_key, xapp].until_ms)
+        for slice_key, xapp in sorted(latest)
     ]

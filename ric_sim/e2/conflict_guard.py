@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ric_sim.domain.errors import InvalidInput, PolicyRatioRefused, StoreUnreachable, UnknownKey
-from ric_sim.e2.conflict_couplings import SliceRatio, ratios_in, settings_of
+from ric_sim.e2.conflict_couplings import SliceHolder, SliceRatio, holders_in, ratios_in, settings_of
 from ric_sim.store.conflicts import KINDS, LoggedConflict, NodeParameters, ParameterControl, Verdict
 from ric_sim.telemetry import counter
 
@@ -105,6 +105,10 @@ class ConflictGuard:
     def ratios(self) -> dict[str, tuple[int, list[SliceRatio]]]:
         """Every O-DU where ratios were ever set: their version and the ratio of each slice."""
         return {node: (known.version, ratios_in(known.values)) for node, known in sorted(self._nodes.items())}
+
+    def holders(self) -> dict[str, list[SliceHolder]]:
+        """Of every O-DU in `ratios`: who set them."""
+        return {node: holders_in(known.holdings) for node, known in self._nodes.items()}
 
     async def watch_ratios(self) -> AsyncIterator[dict[str, tuple[int, list[SliceRatio]]]]:
         """What `ratios` says, then what has changed; empty when nothing has for `HEARTBEAT_S`."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from ric_sim.domain.errors import InvalidInput
-from ric_sim.e2.conflict_couplings import SliceRatio
+from ric_sim.e2.conflict_couplings import SliceHolder, SliceRatio
 from ric_sim.e2.conflict_guard import Conflict, ConflictGuard
 from ric_sim.e2.ratio_enforcement import EnforcingRadio, RatioEnforcement
 from ric_sim.e2.slice_guarantees import Capacity
@@ -30,7 +30,10 @@ class ConflictServicer(conflict_pb2_grpc.ConflictServiceServicer):
         )
 
     async def ListRatios(self, request: Any, context: Any) -> conflict_pb2.ListRatiosResponse:
-        return conflict_pb2.ListRatiosResponse(dus=_dus(self._guard.ratios()))
+        dus, holders = _dus(self._guard.ratios()), self._guard.holders()
+        for du in dus:
+            du.holders.extend(map(_holder, holders[du.ran_name]))
+        return conflict_pb2.ListRatiosResponse(dus=dus)
 
     async def WatchRatios(self, request: Any, context: Any) -> AsyncIterator[conflict_pb2.WatchRatiosResponse]:
         async for changed in self._guard.watch_ratios():
@@ -84,6 +87,10 @@ def _to_proto(conflict: Conflict) -> conflict_pb2.Conflict:
         reason=conflict.reason,
         id=conflict.entry_id,
     )
+
+
+def _holder(holder: SliceHolder) -> conflict_pb2.SliceHolder:
+    return conflict_pb2.SliceHolder(slice=holder.slice, xapp_name=holder.xapp, priority=holder.priority, until_ms=holder.until_ms)
 
 
 def _dus(found: Mapping[str, tuple[int, Sequence[SliceRatio]]]) -> list[conflict_pb2.DuRatios]:

@@ -91,11 +91,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Holding:
+    """Who set a parameter last, with which priority, and until when it is kept for that xApp (ms of wall clock since 1970)."""
+
+    xapp: str
+    priority: int
+    until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeParameters:
-    """What holds at a node, by parameter name."""
+    """What holds at a node and who set it, by parameter name."""
 
     version: int
     values: Mapping[str, int]
+    holdings: Mapping[str, Holding]
 
 
 class StoredConflicts:
@@ -128,10 +138,7 @@ class StoredConflicts:
         """What holds at every node where anything was ever set."""
         flat = await self._ask("HGETALL", self._parameters)
         held = {node.decode(): json.loads(value) for node, value in zip(flat[::2], flat[1::2], strict=True)}
-        return {
-            node: NodeParameters(known["version"], {name: p["value"] for name, p in known["parameters"].items()})
-            for node, known in held.items()
-        }
+        return {node: _parameters(known) for node, known in held.items()}
 
     async def recent(self, limit: int, *, kind: str = "") -> list[LoggedConflict]:
         """Newest first, at most `limit` (1 to 1000), of one kind or of all."""
@@ -179,6 +186,12 @@ def _encode(control: ParameterControl, now_ms: int) -> str:
     ]
     fields = {"xapp": control.xapp, "priority": control.priority, "hold_ms": control.hold_ms, "now_ms": now_ms}
     return json.dumps({**fields, "parameters": settings})
+
+
+def _parameters(held: Mapping[str, Any]) -> NodeParameters:
+    found = held["parameters"]
+    holdings = {name: Holding(p["xapp"], p["priority"], p["until_ms"]) for name, p in found.items()}
+    return NodeParameters(held["version"], {name: p["value"] for name, p in found.items()}, holdings)
 
 
 def _entry(raw: Sequence[Any]) -> LoggedConflict:

@@ -14,6 +14,7 @@ import typer
 from ric_sim.domain.errors import InvalidInput, NotFound
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, table
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 
 app = typer.Typer(
     help="A1 policies: what operators tell the agents to do, and whether they do it.\n\n"
@@ -53,13 +54,25 @@ def types(
 
 
 @app.command("list")
-def list_policies(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
+def list_policies(
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List all policies with their status.
 
-    Example:
+    Examples:
 
       ricity a1 list --json
+
+      ricity a1 list --watch
     """
+    present(lambda: _policies(manager), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _policies(manager: str) -> View:
     rows = []
     for type_id in _type_ids(manager):
         for policy_id in _policy_ids(manager, type_id):
@@ -69,7 +82,7 @@ def list_policies(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption 
                 rows.append({"policy_id": policy_id, "type": type_id, **status_row})
     columns = ("<policy", "<type", "<status", "<reason")
     cells = [tuple(row.values()) for row in rows]
-    emit({"policies": rows}, as_json=as_json, people=lambda: table(f"A1 policies at {manager}", columns, cells))
+    return View({"policies": rows}, lambda: table(f"A1 policies at {manager}", columns, cells))
 
 
 @app.command("put")
@@ -116,20 +129,32 @@ def get(
 
 @app.command("status")
 def status(
-    type_id: TypeArgument, policy_id: IdArgument, manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False
+    type_id: TypeArgument,
+    policy_id: IdArgument,
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
 ) -> None:
     """Say whether a policy is enforced, and if not, why.
 
     SCOPE_NOT_APPLICABLE: nothing here is in its scope. STATEMENT_NOT_APPLICABLE: no part can enforce what it states.
     OTHER_REASON: not confirmed (yet), its xApp or the RIC is away, or a newer policy says otherwise.
 
-    Example:
+    Examples:
 
       ricity a1 status ORAN_TrafficSteeringPreference keep-off --json
+
+      ricity a1 status ORAN_TrafficSteeringPreference keep-off --watch --every-s 0.5
     """
+    present(lambda: _one_status(manager, type_id, policy_id), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _one_status(manager: str, type_id: str, policy_id: str) -> View:
     row = {"policy_id": policy_id, "type": type_id}
     row |= _status_row(_status(manager, type_id, policy_id))
-    emit(row, as_json=as_json, people=lambda: f"{policy_id}: {row['status']} {row['reason']}".rstrip())
+    return View(row, lambda: f"{policy_id}: {row['status']} {row['reason']}".rstrip())
 
 
 @app.command("delete")

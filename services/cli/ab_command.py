@@ -12,6 +12,7 @@ from rich.console import Group
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, error_console, table
 from services.cli.run_tables import percent
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 from services.common.errors import EXIT_FAILED
 
 app = typer.Typer(
@@ -74,13 +75,25 @@ def start(
 
 
 @app.command("list")
-def list_tests(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
+def list_tests(
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List all tests, newest first.
 
-    Example:
+    Examples:
 
       ricity ab list --json
+
+      ricity ab list --watch
     """
+    present(lambda: _tests(manager), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _tests(manager: str) -> View:
     tests = ask_manager(manager, "GET", _PATH).json()["tests"]
     columns = ("<test", "<xApp", "<baseline", "<candidate", "share %", "<state", "<verdict", "requests", "gain, points")
     rows = [
@@ -97,7 +110,7 @@ def list_tests(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = F
         )
         for test in tests
     ]
-    emit({"tests": tests}, as_json=as_json, people=lambda: table(f"A/B tests at {manager}", columns, rows))
+    return View({"tests": tests}, lambda: table(f"A/B tests at {manager}", columns, rows))
 
 
 @app.command("show")

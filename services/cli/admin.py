@@ -9,7 +9,15 @@ from typing import Annotated, Any, TypeVar
 import grpc
 import typer
 
-from ric_sim.domain.errors import InvalidInput, NotFound, PermissionDenied, RicityError, RicUnreachable, Unauthenticated
+from ric_sim.domain.errors import (
+    InvalidInput,
+    NotFound,
+    PermissionDenied,
+    PolicyRatioRefused,
+    RicityError,
+    RicUnreachable,
+    Unauthenticated,
+)
 from ricity.e2.v1 import admin_pb2_grpc
 
 DEFAULT_RIC = "127.0.0.1:50051"
@@ -27,6 +35,7 @@ _ERRORS: dict[grpc.StatusCode, type[RicityError]] = {
     grpc.StatusCode.UNAVAILABLE: RicUnreachable,
     grpc.StatusCode.DEADLINE_EXCEEDED: RicUnreachable,
 }
+_ERRORS_BY_CODE: dict[str, type[RicityError]] = {PolicyRatioRefused.code: PolicyRatioRefused}
 
 
 @contextmanager
@@ -67,7 +76,8 @@ def translated_errors(target: str, *, part: str = "RIC", start: str = _START_RIC
         yield
     except grpc.RpcError as error:
         status, details = error.code(), error.details()
-        kind = _ERRORS.get(status, RicityError)
+        code = dict(error.trailing_metadata() or ()).get("ricity-error-code", "")
+        kind = _ERRORS_BY_CODE.get(code) or _ERRORS.get(status, RicityError)
         if kind is RicUnreachable:
             raise RicUnreachable(f"no {part} answers at {target} ({details}): {start}") from error
         raise kind(f"the {part} at {target} answered {status.name}: {details}") from error

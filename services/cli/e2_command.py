@@ -9,6 +9,7 @@ import typer
 from ricity.e2.v1 import admin_pb2
 from services.cli.admin import DEFAULT_RIC, TIMEOUT_S, RicOption, admin_stub, ask, translated_errors
 from services.cli.output import JsonOption, console, emit, table
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 
 app = typer.Typer(help="E2 nodes and subscriptions of a running RIC.", no_args_is_help=True)
 
@@ -37,13 +38,25 @@ def nodes(
 
 
 @app.command()
-def subscriptions(ric: RicOption = DEFAULT_RIC, as_json: JsonOption = False) -> None:
+def subscriptions(
+    ric: RicOption = DEFAULT_RIC,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List what is subscribed to: INSERT by service, REPORT by measurement, with subscribers, lag and drops.
 
-    Example:
+    Examples:
 
       ricity e2 subscriptions --json
+
+      ricity e2 subscriptions --watch
     """
+    present(lambda: _subscriptions(ric), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _subscriptions(ric: str) -> View:
     request = admin_pb2.ListSubscriptionsRequest()
     found = ask(ric, lambda stub: stub.ListSubscriptions(request, timeout=TIMEOUT_S)).subscriptions
     rows = [subscription_row(info) for info in found]
@@ -62,7 +75,7 @@ def subscriptions(ric: RicOption = DEFAULT_RIC, as_json: JsonOption = False) -> 
         )
         for row in rows
     ]
-    emit({"subscriptions": rows}, as_json=as_json, people=lambda: table(f"Subscriptions at {ric}", columns, cells))
+    return View({"subscriptions": rows}, lambda: table(f"Subscriptions at {ric}", columns, cells))
 
 
 def node_row(node: Any) -> dict[str, Any]:

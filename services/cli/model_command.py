@@ -10,6 +10,7 @@ import typer
 
 from services.cli.output import JsonOption, emit, report_error, table
 from services.cli.run_tables import percent
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 from services.common.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -50,13 +51,25 @@ def group() -> None:
 
 
 @app.command("list")
-def list_models(registry: RegistryOption = DEFAULT_REGISTRY, as_json: JsonOption = False) -> None:
+def list_models(
+    registry: RegistryOption = DEFAULT_REGISTRY,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List the models with what is in production and in canary.
 
-    Example:
+    Examples:
 
       ricity model list --json
+
+      ricity model list --watch
     """
+    present(lambda: _models(registry), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _models(registry: Path) -> View:
     from services.registry.model import Stage
 
     rows = []
@@ -67,7 +80,7 @@ def list_models(registry: RegistryOption = DEFAULT_REGISTRY, as_json: JsonOption
     cells = [tuple("-" if cell is None else cell for cell in row.values()) for row in rows]
     title = f"Models in {registry}"
     columns = ("<model", "versions", "production", "canary")
-    emit({"models": rows}, as_json=as_json, people=lambda: table(title, columns, cells))
+    return View({"models": rows}, lambda: table(title, columns, cells))
 
 
 @app.command()

@@ -30,6 +30,12 @@ def emit(payload: Mapping[str, Any], *, as_json: bool, people: Callable[[], Rend
         console.print(people())
 
 
+def emit_line(payload: Mapping[str, Any]) -> None:
+    """One JSON object as a line of its own, at once."""
+    sys.stdout.write(json.dumps(payload, separators=(",", ":"), allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
 def report_error(code: str, message: str, *, as_json: bool) -> None:
     """An error for people on stderr; with `--json` also as the one object on stdout."""
     error_console.print(f"[bold red]error[/] ({code}): ", end="")

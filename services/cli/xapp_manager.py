@@ -16,6 +16,7 @@ from rich.text import Text
 from ric_sim.domain.errors import DeploymentFailed, InvalidInput
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, error_console, table
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 
 POLL_S = 0.3
 _WITHIN_S = 120.0
@@ -24,15 +25,27 @@ _PATH = "/v1/xapps"
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the xApp, e.g. routing-video.")]
 
 
-def show(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
+def show(
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List the manager's catalogue: what is wanted, which versions there are, which instances run, and what does not and why.
 
-    Example:
+    Examples:
 
       ricity xapp catalogue --json
+
+      ricity xapp catalogue --watch
     """
+    present(lambda: _catalogue_view(manager), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _catalogue_view(manager: str) -> View:
     found = _catalogue(manager)
-    emit(found, as_json=as_json, people=lambda: _catalogue_text(manager, found))
+    return View(found, lambda: _catalogue_text(manager, found))
 
 
 def onboard(

@@ -11,12 +11,13 @@ import typer
 from ric_sim.domain.errors import InvalidInput
 from services.cli.manager_rest import DEFAULT_MANAGER, ManagerOption, ask_manager
 from services.cli.output import JsonOption, emit, error_console, table
+from services.cli.watching import DEFAULT_EVERY_S, CountOption, EveryOption, Pace, View, WatchOption, present
 from services.cli.xapp_manager import POLL_S, NameArgument, xapp_path
 from services.common.errors import EXIT_FAILED
 
 _DEFAULT_WEIGHTS = "10,50,100"
 
-WatchOption = Annotated[bool, typer.Option("--watch", help="Tell every step while it goes on.")]
+StepsOption = Annotated[bool, typer.Option("--watch", help="Tell every step while it goes on.")]
 
 
 def upgrade(
@@ -27,7 +28,7 @@ def upgrade(
     ready_within_s: Annotated[float, typer.Option(help="Seconds for the new version to attach and subscribe.")] = 60.0,
     drain_within_s: Annotated[float, typer.Option(help="Seconds for the old version to answer what it holds.")] = 10.0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until the rollout has ended.")] = True,
-    watch: WatchOption = False,
+    watch: StepsOption = False,
     manager: ManagerOption = DEFAULT_MANAGER,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +51,7 @@ def upgrade(
 def rollback(
     name: NameArgument,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it has ended.")] = True,
-    watch: WatchOption = False,
+    watch: StepsOption = False,
     manager: ManagerOption = DEFAULT_MANAGER,
     as_json: JsonOption = False,
 ) -> None:
@@ -65,18 +66,30 @@ def rollback(
     _finish(manager, rollout, wait=wait or watch, watch=watch, as_json=as_json, wanted=wanted)
 
 
-def rollouts(manager: ManagerOption = DEFAULT_MANAGER, as_json: JsonOption = False) -> None:
+def rollouts(
+    manager: ManagerOption = DEFAULT_MANAGER,
+    watch: WatchOption = False,
+    every_s: EveryOption = DEFAULT_EVERY_S,
+    count: CountOption = 0,
+    as_json: JsonOption = False,
+) -> None:
     """List the rollouts: those under way and the last ones.
 
-    Example:
+    Examples:
 
       ricity xapp rollouts --json
+
+      ricity xapp rollouts --watch
     """
+    present(lambda: _rollouts(manager), Pace(watch, every_s, count), as_json=as_json)
+
+
+def _rollouts(manager: str) -> View:
     found = ask_manager(manager, "GET", "/v1/rollouts").json()
     columns = ("<rollout", "<xApp", "<from", "<to", "<step", "<state", "seconds", "requests", "lost", "doubled", "<reason")
     fields = ("id", "xapp", "from", "to", "step", "state", "duration_s", "requests", "lost", "doubled", "reason")
     rows = [tuple(rollout[field] for field in fields) for rollout in map(_with_waiting, found["rollouts"])]
-    emit(found, as_json=as_json, people=lambda: table(f"Rollouts at {manager}", columns, rows))
+    return View(found, lambda: table(f"Rollouts at {manager}", columns, rows))
 
 
 def add_to(app: typer.Typer) -> None:

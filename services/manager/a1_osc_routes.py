@@ -25,9 +25,12 @@ _BY_NUMBER = {policy_type.number: policy_type for policy_type in POLICY_TYPES.va
 
 def osc_router(service: PolicyService) -> APIRouter:
     """The routes of the dialect."""
-    router = APIRouter(prefix=PREFIX, tags=["A1-P (O-RAN SC)"], responses=problem_answers(400, 404, 429, 503))
-    _add_types(router, service)
-    _add_policies(router, service)
+    policies = APIRouter(prefix=PREFIX, tags=["A1-P (O-RAN SC)"], responses=problem_answers(400, 404, 429, 503))
+    _add_types(policies, service)
+    _add_policies(policies, service)
+    router = APIRouter()
+    router.include_router(policies)
+    _add_delivery(router)
     return router
 
 
@@ -97,6 +100,23 @@ def _add_policies(router: APIRouter, service: PolicyService) -> None:
     @router.get(f"{_POLICY}/status")
     async def get_status(number: TypeNumber, policy_id: PolicyId) -> dict[str, str]:
         return _osc_status(service.cache.status(_type(number).type_id, policy_id))
+
+
+def _add_delivery(router: APIRouter) -> None:
+    """Enrichment information, which belongs to a job that an xApp has asked for: none of Ricity's asks for any."""
+
+    @router.post(
+        "/data-delivery",
+        tags=["A1-EI (O-RAN SC)"],
+        response_class=Response,
+        responses=problem_answers(400, 404, 413, 415),
+        openapi_extra=_BODY,
+    )
+    async def deliver(request: Request) -> Response:
+        document = parse(await _json_body(request))
+        if not isinstance(document, dict):
+            raise InvalidInput("expected an object whose `job` names the job that this was made for")
+        raise NotFound(f"no enrichment information job {document.get('job')!r:.140}: no xApp here has asked for any")
 
 
 def _type(number: int) -> PolicyType:

@@ -57,6 +57,44 @@ async def test_a_policy_that_goes_while_the_list_is_made_is_left_out(client, cap
     assert [row["policy_id"] for row in printed(capsys)["policies"]] == ["p2"]
 
 
+async def test_a_list_that_is_watched_is_printed_again_when_a_policy_has_come(client, capsys):
+    """Ends by its count: nothing is changed but by the policies put here."""
+    words = ["a1", "list", "--manager", str(client.base_url), "--watch", "--every-s", "0.1", "--count", "2", "--json"]
+    capsys.readouterr()
+    watching = asyncio.create_task(asyncio.to_thread(main, words))
+    put = 0
+    while not watching.done():
+        assert (await client.put(f"{TSP}/p{put:03}", content=POLICY)).status_code == 201
+        put += 1
+        await asyncio.wait([watching], timeout=0.3)
+    assert watching.result() == 0
+    before, after = (json.loads(line)["policies"] for line in capsys.readouterr().out.splitlines() if line.startswith("{"))
+    assert before == after[: len(before)]
+    assert [row["policy_id"] for row in after] == [f"p{number:03}" for number in range(len(after))]
+    assert len(before) < len(after) <= put
+
+
+async def test_a_manager_that_breaks_off_while_it_is_watched_is_waited_for(capsys):
+    waiting, enforced = {"enforceStatus": "NOT_ENFORCED", "enforceReason": "OTHER_REASON"}, {"enforceStatus": "ENFORCED"}
+    replies = iter([waiting, None, None, enforced])
+
+    async def serve(reader, writer):
+        """Answers with the next status, or breaks off."""
+        await reader.readuntil(b"\r\n\r\n")
+        if reply := next(replies):
+            writer.write(b"HTTP/1.1 200 -\r\nConnection: close\r\n\r\n" + json.dumps(reply).encode())
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        manager = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        words = ["a1", "status", TYPE, "p1", "--manager", manager, "--watch", "--every-s", "0.1", "--count", "2", "--json"]
+        assert await asyncio.to_thread(main, words) == 0
+    captured = capsys.readouterr()
+    assert [json.loads(line)["status"] for line in captured.out.splitlines()] == ["NOT_ENFORCED", "ENFORCED"]
+    assert captured.err.count("no manager answers") == captured.err.count("; waiting") == 1
+    assert "it answers again" in captured.err
+
+
 def printed(capsys):
     """The JSON that was printed; the parts log into the same stream, each line with its time in front."""
     return json.loads("\n".join(line for line in capsys.readouterr().out.splitlines() if not line[:1].isdigit()))

@@ -240,3 +240,6 @@ async def test_the_dialect_of_the_mediator(ric):
         assert (await client.delete(path)).status_code == 202
         assert_problem(await client.get(path), 404, "p1")
         assert_problem(await client.get(f"{TYPES}/nonsense"), 400, "number")
+        assert_problem(await client.post("/data-delivery", json={"job": "j1", "payload": {}}), 404, "'j1'")
+        assert_problem(await client.post("/data-delivery", json=["j1"]), 400, "`job`")
+        assert_problem(await client.post("/data-delivery", content=b"{}"), 415, "application/json")

@@ -44,6 +44,7 @@ BODIES = {
     "manager-osc": [
         ("PUT", "/A1-P/v2/policytypes/20001", {"name": TSP, "policy_type_id": 20001, "create_schema": {}}),
         ("PUT", "/A1-P/v2/policytypes/20001/policies/odd", POLICY),
+        ("POST", "/data-delivery", {"job": "odd", "payload": {"a": 1}}),
     ],
     "registry": [
         ("POST", f"/registry/v1/models/{MODEL}/versions/1/stage", {"stage": "canary"}),

@@ -19,7 +19,7 @@ LONG_RUN = int(os.environ.get("RICITY_TEST_FUZZ_EXAMPLES", "0"))
 EXAMPLES = 5
 PATHS = {
     "manager": "^/(A1-P|v1/xapps|v1/rollouts|v1/ab|v1/conflicts|ric)",
-    "manager-osc": "^/A1-P/",  # the rest is as above
+    "manager-osc": "^/(A1-P/|data-delivery)",  # the rest is as above
     "registry": "^/",
     "console": "^/api/v1/(city|me|policies|xapps|ab|models)",  # the last one, `events`, never ends
 }

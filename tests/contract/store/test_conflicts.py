@@ -9,7 +9,7 @@ import pytest
 from ric_sim.domain.errors import InvalidInput, OutOfRange
 from ric_sim.domain.reservation import CommitStatus
 from ric_sim.store.codec import UNPLANNED
-from ric_sim.store.conflicts import ParameterControl, ParameterSetting, StoredConflicts
+from ric_sim.store.conflicts import Holding, ParameterControl, ParameterSetting, StoredConflicts
 from ric_sim.store.redis_store import RedisStore
 from tests.contract.store.stores import LAYOUT, new_namespace, request
 
@@ -49,7 +49,8 @@ async def test_the_holder_keeps_a_parameter_until_its_time_is_over(guard):
     assert (refused.conflict["kind"], refused.conflict["winner"], refused.conflict["loser"]) == ("direct", "one", "two")
     assert refused.conflict["parameter"] == "du_1/embb.min"
     assert "for another 1 ms" in refused.conflict["reason"]
-    assert (await guard.nodes())["du_1"].values == {"embb.min": 40}
+    held = (await guard.nodes())["du_1"]
+    assert (held.values, held.holdings) == ({"embb.min": 40}, {"embb.min": Holding("one", 0, 1100)})
     assert (await guard.control(control("two", ratio(value=30)), now_ms=1100)).conflict is None
     assert (await guard.nodes())["du_1"].values == {"embb.min": 30}
 

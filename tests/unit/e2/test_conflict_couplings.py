@@ -1,7 +1,8 @@
 import pytest
 
 from ric_sim.domain.errors import InvalidInput, UnknownKey
-from ric_sim.e2.conflict_couplings import RATIO_COUPLINGS, SliceRatio, ratios_in, settings_of
+from ric_sim.e2.conflict_couplings import RATIO_COUPLINGS, SliceHolder, SliceRatio, holders_in, ratios_in, settings_of
+from ric_sim.store.conflicts import Holding
 
 
 def test_what_helps_a_slice_hurts_the_others():
@@ -26,6 +27,20 @@ def test_ratios_become_parameters_and_come_back():
         SliceRatio("embb", 0, 0, 100),
         SliceRatio("mmtc", 0, 0, 100),
         SliceRatio("urllc", 5, 10, 90),
+    ]
+
+
+def test_who_set_several_ratios_of_a_slice_is_named_once_with_the_latest_time():
+    holdings = {
+        "urllc.min": Holding("one", 0, 200),
+        "embb.min": Holding("two", 5, 300),
+        "embb.max": Holding("one", 0, 100),
+        "embb.dedicated": Holding("two", 5, 400),
+    }
+    assert holders_in(holdings) == [
+        SliceHolder("embb", "one", 0, 100),
+        SliceHolder("embb", "two", 5, 400),
+        SliceHolder("urllc", "one", 0, 200),
     ]
 
 

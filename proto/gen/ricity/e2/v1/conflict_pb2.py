@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/e2/v1/conflict.proto\x12\x0cricity.e2.v1\"v\n\x14\x43ontrolRatiosRequest\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12(\n\x06ratios\x18\x03 \x03(\x0b\x32\x18.ricity.e2.v1.SliceRatio\x12\x0f\n\x07hold_ms\x18\x04 \x01(\r\"H\n\nSliceRatio\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x11\n\tdedicated\x18\x02 \x01(\r\x12\x0b\n\x03min\x18\x03 \x01(\r\x12\x0b\n\x03max\x18\x04 \x01(\r\"c\n\x15\x43ontrolRatiosResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12(\n\x08\x63onflict\x18\x02 \x01(\x0b\x32\x16.ricity.e2.v1.Conflict\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x13\n\x11ListRatiosRequest\"9\n\x12ListRatiosResponse\x12#\n\x03\x64us\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"W\n\x08\x44uRatios\x12\x10\n\x08ran_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12(\n\x06ratios\x18\x03 \x03(\x0b\x32\x18.ricity.e2.v1.SliceRatio\"\x14\n\x12WatchRatiosRequest\":\n\x13WatchRatiosResponse\x12#\n\x03\x64us\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"\x8b\x01\n\x14\x45nforceRatiosRequest\x12/\n\x08\x63\x61pacity\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.RadioCapacityH\x00\x12\x37\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1f.ricity.e2.v1.RatioConfirmationH\x00\x42\t\n\x07message\"Y\n\rRadioCapacity\x12\x11\n\tran_names\x18\x01 \x03(\t\x12\r\n\x05n_rbs\x18\x02 \x01(\r\x12\x0f\n\x07rb_kbps\x18\x03 \x01(\r\x12\x15\n\rurllc_percent\x18\x04 \x01(\r\"8\n\x11RatioConfirmation\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07refused\x18\x02 \x03(\t\"P\n\x15\x45nforceRatiosResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12#\n\x03\x64us\x18\x02 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"u\n\x08\x43onflict\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\tparameter\x18\x03 \x01(\t\x12\x0e\n\x06winner\x18\x04 \x01(\t\x12\r\n\x05loser\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\n\n\x02id\x18\x07 \x01(\t\"3\n\x14ListConflictsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\xb2\x01\n\x15ListConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.Conflict\x12?\n\x06\x63ounts\x18\x02 \x03(\x0b\x32/.ricity.e2.v1.ListConflictsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x17\n\x15WatchConflictsRequest\"C\n\x16WatchConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.Conflict2\xa9\x04\n\x0f\x43onflictService\x12X\n\rControlRatios\x12\".ricity.e2.v1.ControlRatiosRequest\x1a#.ricity.e2.v1.ControlRatiosResponse\x12O\n\nListRatios\x12\x1f.ricity.e2.v1.ListRatiosRequest\x1a .ricity.e2.v1.ListRatiosResponse\x12T\n\x0bWatchRatios\x12 .ricity.e2.v1.WatchRatiosRequest\x1a!.ricity.e2.v1.WatchRatiosResponse0\x01\x12\\\n\rEnforceRatios\x12\".ricity.e2.v1.EnforceRatiosRequest\x1a#.ricity.e2.v1.EnforceRatiosResponse(\x01\x30\x01\x12X\n\rListConflicts\x12\".ricity.e2.v1.ListConflictsRequest\x1a#.ricity.e2.v1.ListConflictsResponse\x12]\n\x0eWatchConflicts\x12#.ricity.e2.v1.WatchConflictsRequest\x1a$.ricity.e2.v1.WatchConflictsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bricity/e2/v1/conflict.proto\x12\x0cricity.e2.v1\"v\n\x14\x43ontrolRatiosRequest\x12\x11\n\txapp_name\x18\x01 \x01(\t\x12\x10\n\x08ran_name\x18\x02 \x01(\t\x12(\n\x06ratios\x18\x03 \x03(\x0b\x32\x18.ricity.e2.v1.SliceRatio\x12\x0f\n\x07hold_ms\x18\x04 \x01(\r\"H\n\nSliceRatio\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x11\n\tdedicated\x18\x02 \x01(\r\x12\x0b\n\x03min\x18\x03 \x01(\r\x12\x0b\n\x03max\x18\x04 \x01(\r\"c\n\x15\x43ontrolRatiosResponse\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12(\n\x08\x63onflict\x18\x02 \x01(\x0b\x32\x16.ricity.e2.v1.Conflict\x12\x0f\n\x07version\x18\x03 \x01(\x04\"\x13\n\x11ListRatiosRequest\"9\n\x12ListRatiosResponse\x12#\n\x03\x64us\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"\x83\x01\n\x08\x44uRatios\x12\x10\n\x08ran_name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12(\n\x06ratios\x18\x03 \x03(\x0b\x32\x18.ricity.e2.v1.SliceRatio\x12*\n\x07holders\x18\x04 \x03(\x0b\x32\x19.ricity.e2.v1.SliceHolder\"S\n\x0bSliceHolder\x12\r\n\x05slice\x18\x01 \x01(\t\x12\x11\n\txapp_name\x18\x02 \x01(\t\x12\x10\n\x08priority\x18\x03 \x01(\r\x12\x10\n\x08until_ms\x18\x04 \x01(\x04\"\x14\n\x12WatchRatiosRequest\":\n\x13WatchRatiosResponse\x12#\n\x03\x64us\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"\x8b\x01\n\x14\x45nforceRatiosRequest\x12/\n\x08\x63\x61pacity\x18\x01 \x01(\x0b\x32\x1b.ricity.e2.v1.RadioCapacityH\x00\x12\x37\n\x0c\x63onfirmation\x18\x02 \x01(\x0b\x32\x1f.ricity.e2.v1.RatioConfirmationH\x00\x42\t\n\x07message\"Y\n\rRadioCapacity\x12\x11\n\tran_names\x18\x01 \x03(\t\x12\r\n\x05n_rbs\x18\x02 \x01(\r\x12\x0f\n\x07rb_kbps\x18\x03 \x01(\r\x12\x15\n\rurllc_percent\x18\x04 \x01(\r\"8\n\x11RatioConfirmation\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12\x0f\n\x07refused\x18\x02 \x03(\t\"P\n\x15\x45nforceRatiosResponse\x12\x12\n\ngeneration\x18\x01 \x01(\x04\x12#\n\x03\x64us\x18\x02 \x03(\x0b\x32\x16.ricity.e2.v1.DuRatios\"u\n\x08\x43onflict\x12\r\n\x05\x61t_ms\x18\x01 \x01(\x04\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x11\n\tparameter\x18\x03 \x01(\t\x12\x0e\n\x06winner\x18\x04 \x01(\t\x12\r\n\x05loser\x18\x05 \x01(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\n\n\x02id\x18\x07 \x01(\t\"3\n\x14ListConflictsRequest\x12\r\n\x05limit\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\"\xb2\x01\n\x15ListConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.Conflict\x12?\n\x06\x63ounts\x18\x02 \x03(\x0b\x32/.ricity.e2.v1.ListConflictsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x17\n\x15WatchConflictsRequest\"C\n\x16WatchConflictsResponse\x12)\n\tconflicts\x18\x01 \x03(\x0b\x32\x16.ricity.e2.v1.Conflict2\xa9\x04\n\x0f\x43onflictService\x12X\n\rControlRatios\x12\".ricity.e2.v1.ControlRatiosRequest\x1a#.ricity.e2.v1.ControlRatiosResponse\x12O\n\nListRatios\x12\x1f.ricity.e2.v1.ListRatiosRequest\x1a .ricity.e2.v1.ListRatiosResponse\x12T\n\x0bWatchRatios\x12 .ricity.e2.v1.WatchRatiosRequest\x1a!.ricity.e2.v1.WatchRatiosResponse0\x01\x12\\\n\rEnforceRatios\x12\".ricity.e2.v1.EnforceRatiosRequest\x1a#.ricity.e2.v1.EnforceRatiosResponse(\x01\x30\x01\x12X\n\rListConflicts\x12\".ricity.e2.v1.ListConflictsRequest\x1a#.ricity.e2.v1.ListConflictsResponse\x12]\n\x0eWatchConflicts\x12#.ricity.e2.v1.WatchConflictsRequest\x1a$.ricity.e2.v1.WatchConflictsResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,32 +43,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTRATIOSREQUEST']._serialized_end=359
   _globals['_LISTRATIOSRESPONSE']._serialized_start=361
   _globals['_LISTRATIOSRESPONSE']._serialized_end=418
-  _globals['_DURATIOS']._serialized_start=420
-  _globals['_DURATIOS']._serialized_end=507
-  _globals['_WATCHRATIOSREQUEST']._serialized_start=509
-  _globals['_WATCHRATIOSREQUEST']._serialized_end=529
-  _globals['_WATCHRATIOSRESPONSE']._serialized_start=531
-  _globals['_WATCHRATIOSRESPONSE']._serialized_end=589
-  _globals['_ENFORCERATIOSREQUEST']._serialized_start=592
-  _globals['_ENFORCERATIOSREQUEST']._serialized_end=731
-  _globals['_RADIOCAPACITY']._serialized_start=733
-  _globals['_RADIOCAPACITY']._serialized_end=822
-  _globals['_RATIOCONFIRMATION']._serialized_start=824
-  _globals['_RATIOCONFIRMATION']._serialized_end=880
-  _globals['_ENFORCERATIOSRESPONSE']._serialized_start=882
-  _globals['_ENFORCERATIOSRESPONSE']._serialized_end=962
-  _globals['_CONFLICT']._serialized_start=964
-  _globals['_CONFLICT']._serialized_end=1081
-  _globals['_LISTCONFLICTSREQUEST']._serialized_start=1083
-  _globals['_LISTCONFLICTSREQUEST']._serialized_end=1134
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=1137
-  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=1315
-  _globals['_LISTCONFLICTSRESPONSE_COUNTSENTRY']._serialized_start=1270
-  _globals['_LISTCONFLICTSRESPONSE_COUNTSENTRY']._serialized_end=1315
-  _globals['_WATCHCONFLICTSREQUEST']._serialized_start=1317
-  _globals['_WATCHCONFLICTSREQUEST']._serialized_end=1340
-  _globals['_WATCHCONFLICTSRESPONSE']._serialized_start=1342
-  _globals['_WATCHCONFLICTSRESPONSE']._serialized_end=1409
-  _globals['_CONFLICTSERVICE']._serialized_start=1412
-  _globals['_CONFLICTSERVICE']._serialized_end=1965
+  _globals['_DURATIOS']._serialized_start=421
+  _globals['_DURATIOS']._serialized_end=552
+  _globals['_SLICEHOLDER']._serialized_start=554
+  _globals['_SLICEHOLDER']._serialized_end=637
+  _globals['_WATCHRATIOSREQUEST']._serialized_start=639
+  _globals['_WATCHRATIOSREQUEST']._serialized_end=659
+  _globals['_WATCHRATIOSRESPONSE']._serialized_start=661
+  _globals['_WATCHRATIOSRESPONSE']._serialized_end=719
+  _globals['_ENFORCERATIOSREQUEST']._serialized_start=722
+  _globals['_ENFORCERATIOSREQUEST']._serialized_end=861
+  _globals['_RADIOCAPACITY']._serialized_start=863
+  _globals['_RADIOCAPACITY']._serialized_end=952
+  _globals['_RATIOCONFIRMATION']._serialized_start=954
+  _globals['_RATIOCONFIRMATION']._serialized_end=1010
+  _globals['_ENFORCERATIOSRESPONSE']._serialized_start=1012
+  _globals['_ENFORCERATIOSRESPONSE']._serialized_end=1092
+  _globals['_CONFLICT']._serialized_start=1094
+  _globals['_CONFLICT']._serialized_end=1211
+  _globals['_LISTCONFLICTSREQUEST']._serialized_start=1213
+  _globals['_LISTCONFLICTSREQUEST']._serialized_end=1264
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_start=1267
+  _globals['_LISTCONFLICTSRESPONSE']._serialized_end=1445
+  _globals['_LISTCONFLICTSRESPONSE_COUNTSENTRY']._serialized_start=1400
+  _globals['_LISTCONFLICTSRESPONSE_COUNTSENTRY']._serialized_end=1445
+  _globals['_WATCHCONFLICTSREQUEST']._serialized_start=1447
+  _globals['_WATCHCONFLICTSREQUEST']._serialized_end=1470
+  _globals['_WATCHCONFLICTSRESPONSE']._serialized_start=1472
+  _globals['_WATCHCONFLICTSRESPONSE']._serialized_end=1539
+  _globals['_CONFLICTSERVICE']._serialized_start=1542
+  _globals['_CONFLICTSERVICE']._serialized_end=2095
 # @@protoc_insertion_point(module_scope)

@@ -153,6 +153,7 @@ class DuRatios(_message.Message):
     RAN_NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     RATIOS_FIELD_NUMBER: _builtins.int
+    HOLDERS_FIELD_NUMBER: _builtins.int
     ran_name: _builtins.str
     version: _builtins.int
     """rises with every change"""
@@ -160,20 +161,57 @@ class DuRatios(_message.Message):
     def ratios(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceRatio]:
         """of every slice"""
 
+    @_builtins.property
+    def holders(self) -> _containers.RepeatedCompositeFieldContainer[Global___SliceHolder]:
+        """in the answer of ListRatios only"""
+
     def __init__(
         self,
         *,
         ran_name: _builtins.str = ...,
         version: _builtins.int = ...,
         ratios: _abc.Iterable[Global___SliceRatio] | None = ...,
+        holders: _abc.Iterable[Global___SliceHolder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ran_name", b"ran_name", "ratios", b"ratios", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holders", b"holders", "ran_name", b"ran_name", "ratios", b"ratios", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DuRatios: _TypeAlias = DuRatios  # noqa: Y015
+
+@_typing.final
+class SliceHolder(_message.Message):
+    """An xApp that set ratios of a slice last."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLICE_FIELD_NUMBER: _builtins.int
+    XAPP_NAME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    UNTIL_MS_FIELD_NUMBER: _builtins.int
+    slice: _builtins.str
+    xapp_name: _builtins.str
+    priority: _builtins.int
+    """0 to 100"""
+    until_ms: _builtins.int
+    """nobody of the same or a lower priority changes them before; wall clock of the RIC, since 1970"""
+    def __init__(
+        self,
+        *,
+        slice: _builtins.str = ...,
+        xapp_name: _builtins.str = ...,
+        priority: _builtins.int = ...,
+        until_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["priority", b"priority", "slice", b"slice", "until_ms", b"until_ms", "xapp_name", b"xapp_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SliceHolder: _TypeAlias = SliceHolder  # noqa: Y015
 
 @_typing.final
 class WatchRatiosRequest(_message.Message):
