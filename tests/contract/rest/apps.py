@@ -19,6 +19,7 @@ from services.manager.settings import ManagerSettings
 from services.registry.registry import Registry
 from services.registry.routes import create_app
 from services.registry.settings import RegistrySettings
+from tests.contract.rest.scripted_engine import scripted_engine
 from tests.harness import eventually, ric_on_embedded_store
 from tests.untrained import untrained_folder
 
@@ -47,8 +48,8 @@ async def rest_apps(folder: Path, tokens_file: Path | None = None, console_token
         common: dict[str, Any] = {"http_port": 0, "ric": f"127.0.0.1:{ric_port}", "tokens_file": tokens_file}
         lifecycle = {
             "xapp_folder": folder / "xapps",
-            "driver": "docker",  # its engine is away: whatever a made-up descriptor names, nothing is started
-            "docker_socket": folder / "no-engine.sock",
+            "driver": "docker",  # whatever a made-up descriptor names, nothing is started
+            "docker_socket": await stack.enter_async_context(scripted_engine()),
             "docker_project": "ricity-fuzz",
         }
         manager = await stack.enter_async_context(
