@@ -12,7 +12,7 @@ export const uses = ["models"];
 const MOVES = { production: ["Promote", "staged", "canary"], canary: ["Canary", "staged"], staged: ["Unstage", "canary"], retired: ["Retire", "staged", "canary"] };
 const TONES = { production: "good", canary: "busy", staged: "", retired: "" };
 const WHAT_HAPPENS = {
-  production: "Its files are verified, it takes the place of the version in production, and running xApps take its weights within a second.",
+  production: "Its files are verified, it takes the place of the version in production, and xApps that follow production take its weights within a second.",
   canary: "Its files are verified, and xApps that follow the canary stage take its weights.",
   staged: "It is no canary any more; nothing follows it.",
   retired: "It can neither be promoted nor become a canary again.",
@@ -87,7 +87,7 @@ function move({ model, version, stage }) {
 function bringBack({ model, present }) {
   ask({
     title: `Roll back ${model}?`,
-    lead: `Version ${present} retires; the one before it is in production again, and running xApps take its weights within a second.`,
+    lead: `Version ${present} retires; the one before it is in production again, and xApps that follow production take its weights within a second.`,
     submit: "Roll back",
     danger: true,
     perform: async (tell, signal) => {
